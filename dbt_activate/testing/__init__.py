@@ -1,0 +1,1 @@
+"""Fakes and the conformance kit: public, for authors of destinations."""

@@ -3,15 +3,15 @@
 A plug-in author reads this module, ``values`` and ``errors``, and nothing else.
 """
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from dbt_activate.values.destination import Account, Connection, ObjectSpec
+from dbt_activate.values.destination import Account, Connection, DeliveryClass, Limits, ObjectSpec
 from dbt_activate.values.json import Schema
 from dbt_activate.values.outcome import RowResult
 from dbt_activate.values.payload import Batch, Encoded, Payload
@@ -57,7 +57,7 @@ class Tools:
 
     clock: Clock
     transport: "Callable[[bool], httpx.AsyncBaseTransport]"
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
 
 
 class Destination(ABC):
@@ -72,8 +72,10 @@ class Destination(ABC):
             a property with ``"x-secret": true`` arrives as a :class:`~dbt_activate.values.secret.Secret`.
         object_required: Whether a sync must name an object.
         local: Whether it writes to this machine only, so that no private address needs permission.
+        limits: The documented limits of an account, for connections that set none.
     """
 
+    limits: ClassVar[Limits] = Limits()
     connection_schema: ClassVar[Schema]
     object_required: ClassVar[bool] = True
     local: ClassVar[bool] = False
@@ -125,7 +127,7 @@ class Destination(ABC):
             FatalError: No later batch can succeed.
         """
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of connections. Called once, also after errors."""
 
 
@@ -176,6 +178,14 @@ class Session(Protocol):
         """Stream the rows of a query, in its order. Read them to the end before the next statement."""
         ...
 
+    def describe(self, query: str) -> Mapping[str, str]:
+        """The columns of a query's answer, name to the engine's type, in order. Runs nothing.
+
+        Raises:
+            WarehouseError: The query is wrong, or names what does not exist.
+        """
+        ...
+
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement; return how many rows it touched, -1 where the engine does not say."""
         ...
@@ -207,19 +217,33 @@ class Warehouse(Protocol):
         """The schema that dbt's target builds in."""
         ...
 
-    @property
-    def shared(self) -> bool:
-        """Whether others can use it while a session is open. A DuckDB file cannot be shared."""
-        ...
+    def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
+        """Connect, for as long as the block lasts; *read_only* leaves the database as it is, byte for byte.
 
-    def session(self) -> AbstractContextManager[Session]:
-        """Connect, for as long as the block lasts.
+        Others may be shut out while a session is open (a DuckDB file has one user), so it is never kept while a
+        destination is waited for.
 
         Raises:
             WarehouseError: It cannot be reached, or a file stays locked; the text names who holds it.
         """
         ...
 
-    def columns(self, session: Session, relation: str) -> Mapping[str, str]:
-        """The columns of *relation* (SQL text), name to the engine's type, in order; empty where it does not exist."""
+
+class Journal(Protocol):
+    """Where delivery writes down what it is about to do, and what came of it. The ledger's; a fake in tests."""
+
+    def intend(self, batches: Sequence[Batch], delivery: DeliveryClass) -> None:
+        """Make durable that *batches* are about to be sent, together with every outcome settled so far.
+
+        Raises:
+            FencedError: Another run holds the lease: send nothing more.
+        """
+        ...
+
+    def settle(self, batch: Batch, results: Sequence[RowResult]) -> None:
+        """Take the outcome of every row of *batch*; durable at the next :meth:`intend`, or at the end of the run."""
+        ...
+
+    def covers(self, seconds: float) -> bool:
+        """Whether a request that takes *seconds* ends while the lease is surely held."""
         ...

@@ -1,12 +1,19 @@
-"""Fakes of what the engine is given: time, transport. They behave; they do not record expectations."""
+"""Fakes of what the engine is given: time, transport, a destination. They behave; they record no expectations."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import httpx
 
-from dbt_activate.contracts import Tools
+from dbt_activate.contracts import Destination, Tools
+from dbt_activate.errors import AmbiguousError, BatchRejectedError, DestinationError
+from dbt_activate.values.destination import Account, Connection, DeliveryClass, ObjectSpec, OperationSpec
+from dbt_activate.values.json import Json, JsonObject, Schema
+from dbt_activate.values.outcome import Outcome, RowResult
+from dbt_activate.values.payload import Batch, Encoded, Payload
+from dbt_activate.values.sync import Operation
 
 
 class FakeClock:
@@ -45,3 +52,78 @@ def make_tools(
         transport=transport or (lambda _allow_private: httpx.AsyncHTTPTransport()),
         random=random.Random(7),  # noqa: S311 - jitter in a test
     )
+
+
+class FakeDestination(Destination):
+    """A system of records in memory, matched by the payload's identity; it counts, and fails as it is told.
+
+    Attributes:
+        records: Identity (its values, in order) to the fields of the record.
+        sent: Every batch that reached it, in order.
+        refused: Keys of rows that it rejects.
+        script: What the next sends do instead of succeeding: each is raised before anything is applied. An
+            :class:`AmbiguousError` is raised after everything was applied.
+        mute: Keys of rows that its answer does not mention.
+    """
+
+    connection_schema: ClassVar[Schema] = {"type": "object", "additionalProperties": False}
+    object_required: ClassVar[bool] = False
+    local: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        connection: Connection = Connection(name="fake", output="dev", type="fake"),  # noqa: B008 - frozen
+        tools: Tools | None = None,
+        *,
+        delivery: DeliveryClass = DeliveryClass.UPSERT,
+        rows: int = 100,
+        refuses_whole: bool = False,
+    ) -> None:
+        super().__init__(connection, tools or make_tools())
+        self.records: dict[tuple[Json, ...], JsonObject] = {}
+        self.sent: list[Batch] = []
+        self.refused: set[str] = set()
+        self.mute: set[str] = set()
+        self.script: list[DestinationError] = []
+        self._delivery = delivery
+        self._rows = rows
+        self._refuses_whole = refuses_whole
+
+    def describe(self, object_name: str | None) -> ObjectSpec:
+        """Take every operation and any field."""
+        spec = OperationSpec(delivery=self._delivery, rows=self._rows)
+        return ObjectSpec(
+            name=object_name or "records", operations=dict.fromkeys(Operation, spec), exact_numbers=True, answers="key"
+        )
+
+    async def check(self) -> Account:
+        """Always the same account."""
+        return Account("fake-account")
+
+    def encode(self, payload: Payload) -> Encoded:
+        """Take the fields as they are."""
+        return Encoded(payload=payload, body=payload.fields, size=len(str(payload.fields)))
+
+    async def send(self, batch: Batch) -> Sequence[RowResult]:
+        """Apply the batch, or do what the script says."""
+        self.sent.append(batch)
+        error = self.script.pop(0) if self.script else None
+        if error is not None and not isinstance(error, AmbiguousError):
+            raise error
+        if self._refuses_whole and self.refused & set(batch.keys):
+            raise BatchRejectedError("the batch holds a row that is refused", code="bad_row")
+        results = [self._apply(batch.operation, row.payload) for row in batch.rows]
+        if error is not None:
+            raise error
+        return [result for result in results if result.key not in self.mute]
+
+    def _apply(self, operation: Operation, payload: Payload) -> RowResult:
+        if payload.key in self.refused:
+            return RowResult(key=payload.key, outcome=Outcome.REJECTED, code="bad_row", message="refused")
+        identity = tuple(payload.identity.values())
+        if operation in (Operation.DELETE, Operation.ARCHIVE):
+            self.records.pop(identity, None)
+        else:
+            new = {} if identity in self.records else payload.create_only
+            self.records[identity] = {**self.records.get(identity, {}), **new, **payload.fields}
+        return RowResult(key=payload.key, outcome=Outcome.SUCCEEDED, record_id=f"id-{payload.key}")

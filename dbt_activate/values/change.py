@@ -11,13 +11,15 @@ from dbt_activate.values.sync import ChangeKind
 class Known:
     """What the ledger holds of a row: what the destination last confirmed.
 
-    *payload* is None under ``store: fingerprints``. *incarnation* counts how often the row came back after a removal.
+    *payload* is None under ``store: fingerprints``. *present*: the record is at the destination now. *incarnation* counts
+    how often the row came back after a removal.
     """
 
     payload_hash: str | None = None
     payload: JsonObject | None = None
     identity: JsonObject | None = None
     record_id: str | None = None
+    present: bool = False
     incarnation: int = 0
     attempts: int = 0
 
@@ -54,7 +56,8 @@ class Census:
         changes: Keys by kind of change, among those that the sync sends.
         ignored: Keys by kind of change, among those that the sync does not send (its mode, or ``on_removed``).
         unchanged: Keys whose fingerprint is the confirmed one.
-        held: Rejects that wait for a new row or field map, and failures that wait for their next attempt.
+        held: Rejects that wait for a new row or field map.
+        waiting: Failures that wait for their next attempt, and rows of unknown fate.
         faulty: Keys that are null or occur more than once.
         withheld: Removals not made because null keys hide which rows are meant.
         first: Whether the ledger has never seen a run of this sync.
@@ -66,6 +69,7 @@ class Census:
     ignored: Mapping[ChangeKind, int] = field(default_factory=dict)
     unchanged: int = 0
     held: int = 0
+    waiting: int = 0
     faulty: int = 0
     withheld: int = 0
     first: bool = False

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
 from dbt_activate.values.sync import Operation
 
 
@@ -123,5 +122,3 @@ class Account:
 
     id: str
     label: str = ""
-
-

@@ -106,7 +106,7 @@ class SyncResult:
     """What became of one sync in a run; one entry of ``activate_results.json``.
 
     Attributes:
-        counts: Change kind (``added | changed | removed | faulty``) to outcome to number of rows, read from the row log.
+        counts: Change kind (``added | changed | removed | faulty``) to outcome to number of rows, from the row log.
         census: What the plan found; None where the sync did not come so far.
         guards: The guards that refused the plan, in words.
         error_classes: Code to number of rows.

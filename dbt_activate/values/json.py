@@ -5,6 +5,6 @@ from decimal import Decimal
 from typing import TypeAlias
 
 Json: TypeAlias = "None | bool | int | float | str | Decimal | list[Json] | dict[str, Json]"
-JsonObject: TypeAlias = "dict[str, Json]"
-Schema: TypeAlias = "Mapping[str, object]"
+JsonObject: TypeAlias = dict[str, Json]
+Schema: TypeAlias = Mapping[str, object]
 """A JSON Schema, draft 2020-12."""

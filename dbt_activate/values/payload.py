@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbt_activate.values.json import Json, JsonObject
+from dbt_activate.values.outcome import RowResult
 from dbt_activate.values.sync import ChangeKind, Operation
 
 
@@ -65,11 +66,32 @@ class Batch:
     object: str | None
     rows: tuple[Encoded, ...]
     idempotency_key: str
+    sync: str = ""
+    run_id: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The rows' keys, in order."""
         return tuple(row.payload.key for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A planned row with its outcome: one line of the row log.
+
+    Attributes:
+        payload: What was, or would have been, sent; None where the row could not be shaped.
+        batch: Number of the batch it travelled in; None where it was never sent.
+        attempts: Runs in a row in which it did not get through, this one included; 0 where it did.
+    """
+
+    change: ChangeKind
+    result: RowResult
+    payload: Payload | None = None
+    fingerprint: int | None = None
+    incarnation: int = 0
+    batch: int | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

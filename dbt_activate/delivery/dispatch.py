@@ -1,0 +1,242 @@
+"""Rows to settled batches: the engine of delivery.
+
+Everything it needs from outside comes in as arguments: destination, journal, clock, randomness. It raises only what
+ends a whole run (:class:`~dbt_activate.errors.FencedError`, a fault in a plug-in); what happens to rows is written down.
+"""
+
+import asyncio
+import inspect
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+
+from dbt_activate.contracts import Clock, Destination, Journal, Reporter
+from dbt_activate.delivery.answers import all_rows, complete
+from dbt_activate.delivery.batching import Cutter
+from dbt_activate.delivery.pacing import Pacer
+from dbt_activate.delivery.retry import Breaker, RetryPolicy
+from dbt_activate.errors import (
+    AmbiguousError,
+    BatchRejectedError,
+    DestinationError,
+    FatalError,
+    FencedError,
+    RetryableError,
+)
+from dbt_activate.values.destination import HARMLESS_TO_REPEAT, DeliveryClass, Limits, ObjectSpec
+from dbt_activate.values.event import BatchSettled, RetryScheduled
+from dbt_activate.values.outcome import Outcome, RowResult
+from dbt_activate.values.payload import Batch, Payload
+from dbt_activate.values.sync import REMOVALS
+
+ISOLATE = "batch_rejected"
+"""The code of a failed row whose part of a batch was refused whole: its part is cut in halves and sent again."""
+
+WINDOW = 20
+"""So many batches share one write of intents, where a second send does no harm."""
+
+SHARED_INTENTS = frozenset({DeliveryClass.UPSERT, DeliveryClass.TRANSACTION})
+
+REJECTED_SAMPLE = 500
+"""The bound on rejected rows is looked at from so many settled rows on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why no further batch is sent, and how the rows that are left end."""
+
+    outcome: Outcome
+    error: DestinationError
+    status: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Dispatcher:
+    """Delivers the rows of one sync.
+
+    Attributes:
+        stopped: Why it stopped early, if it did. May be set from outside, to stop it after the batches in flight.
+        max_rejected: Largest share of rejected rows, in ``0..1``, before the rest is held back; None for no bound.
+        retries: Requests that were repeated.
+    """
+
+    destination: Destination
+    spec: ObjectSpec
+    limits: Limits
+    cutter: Cutter
+    journal: Journal
+    clock: Clock
+    pacer: Pacer
+    report: Reporter
+    random: random.Random
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    fail_fast: bool = False
+    max_rejected: float | None = None
+    stopped: Stop | None = None
+    retries: int = 0
+    _breaker: Breaker = field(init=False)
+    _settled: Counter[Outcome] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._breaker = Breaker(self.policy.failures_to_open)
+
+    async def deliver(self, payloads: Iterable[Payload]) -> None:
+        """Send *payloads* in order, and settle every one of them.
+
+        Raises:
+            FencedError: The lease is lost; nothing more was sent.
+        """
+        batches = self.cutter.batches(self.destination.encode(payload) for payload in payloads)
+        # Removals go last, when every write has its outcome: a row that took a new key exists by then.
+        for _, phase in groupby(batches, key=lambda batch: batch.operation in REMOVALS):
+            await self._deliver_phase(phase)
+
+    async def _deliver_phase(self, batches: Iterator[Batch]) -> None:
+        queue: asyncio.Queue[Batch | None] = asyncio.Queue(self.limits.max_concurrency)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.limits.max_concurrency):
+                tasks.create_task(self._work(queue))
+            while window := list(islice(batches, self._window())):
+                self.journal.intend(window, self._class(window[0]))
+                for batch in window:
+                    await queue.put(batch)
+            for _ in range(self.limits.max_concurrency):
+                await queue.put(None)
+
+    async def _work(self, queue: "asyncio.Queue[Batch | None]") -> None:
+        while (batch := await queue.get()) is not None:
+            started, requests = self.clock.monotonic(), self.pacer.requests
+            results = await self._settle(batch, 1)
+            self.journal.settle(batch, results)
+            self._judge(results)
+            self.report(
+                BatchSettled(
+                    sync=batch.sync,
+                    number=batch.number,
+                    outcomes=Counter(result.outcome for result in results),
+                    requests=self.pacer.requests - requests,
+                    seconds=self.clock.monotonic() - started,
+                )
+            )
+
+    async def _settle(self, batch: Batch, attempt: int) -> list[RowResult]:  # noqa: C901, PLR0911 - one arm per ending
+        """One result for each row of *batch*, whatever it takes."""
+        if self.stopped is not None:
+            return all_rows(batch, self.stopped.outcome, self.stopped.error)
+        try:
+            answered = complete(batch, await self._send(batch))
+        except FencedError:
+            raise
+        except BatchRejectedError as error:
+            self._breaker.answered()
+            return await self._isolate(batch, error)
+        except RetryableError as error:
+            return await self._again(batch, attempt, error)
+        except AmbiguousError as error:
+            if self._class(batch) not in HARMLESS_TO_REPEAT:
+                self._breaker.failed()
+                return all_rows(batch, Outcome.UNKNOWN, error)
+            return await self._again(batch, attempt, error)
+        except FatalError as error:
+            self._stop(Outcome.ABORTED, error, "failed")
+            return all_rows(batch, Outcome.FAILED, error)
+        except Exception as error:  # noqa: BLE001 - whatever else a plug-in raises is a fault in it: stop
+            return self._broken(batch, error)
+        self._breaker.answered()
+        return await self._repeat_rows(batch, answered, attempt)
+
+    def _broken(self, batch: Batch, error: Exception) -> list[RowResult]:
+        kind = self.destination.connection.type
+        code = error.code if isinstance(error, DestinationError) else "plugin"
+        fault = DestinationError(f"fault in the destination type '{kind}': {type(error).__name__}", code=code)
+        self._stop(Outcome.ABORTED, fault, "failed")
+        outcome = Outcome.FAILED if self._class(batch) in HARMLESS_TO_REPEAT else Outcome.UNKNOWN
+        return all_rows(batch, outcome, fault)
+
+    async def _send(self, batch: Batch) -> Sequence[RowResult]:
+        if not self.journal.covers(self.limits.timeout_seconds):
+            self.journal.intend((), self._class(batch))
+        if inspect.iscoroutinefunction(self.destination.send):
+            return await self.destination.send(batch)
+        await self.pacer.admit()
+        blocking: Callable[[Batch], Sequence[RowResult]] = self.destination.send  # type: ignore[assignment]
+        return await asyncio.to_thread(blocking, batch)
+
+    async def _again(self, batch: Batch, attempt: int, error: DestinationError) -> list[RowResult]:
+        self._breaker.failed()
+        wait = self.policy.wait(attempt, error, self.random)
+        if wait > self.policy.longest_pause:
+            self._stop(Outcome.ABORTED, error, "deferred")
+            return all_rows(batch, Outcome.FAILED, error)
+        if self._breaker.is_open:
+            self._stop(Outcome.FAILED, DestinationError(f"destination is down: {error}", code="down"), "failed")
+        if attempt >= self.policy.attempts or self.stopped is not None:
+            return all_rows(batch, Outcome.FAILED, error)
+        self.retries += 1
+        self.report(
+            RetryScheduled(sync=batch.sync, number=batch.number, attempt=attempt, seconds=wait, code=error.code)
+        )
+        if isinstance(error, RetryableError) and error.retry_after is not None:
+            self.pacer.pause(wait)
+        await self.clock.sleep(wait)
+        return await self._settle(batch, attempt + 1)
+
+    async def _repeat_rows(self, batch: Batch, answered: list[RowResult], attempt: int) -> list[RowResult]:
+        """Send again, by themselves, the rows of an answer that did not get through and may be repeated."""
+        harmless = self._class(batch) in HARMLESS_TO_REPEAT
+        again = {
+            result.key: result
+            for result in answered
+            if result.outcome is Outcome.FAILED or (result.outcome is Outcome.UNKNOWN and harmless)
+        }
+        if not again:
+            return answered
+        part = self.cutter.part(batch, [row for row in batch.rows if row.payload.key in again])
+        first = next(iter(again.values()))
+        reason = RetryableError(first.message or "no answer for the row", code=first.code or "row_failed")
+        if first.code == ISOLATE and len(part.rows) > 1:
+            repeated = await self._halves(part)
+        else:
+            repeated = await self._again(part, attempt, reason)
+        settled = {result.key: result for result in repeated}
+        return [settled.get(result.key, result) for result in answered]
+
+    async def _isolate(self, batch: Batch, error: BatchRejectedError) -> list[RowResult]:
+        """Find the rows for which a batch was refused."""
+        if len(batch.rows) == 1:
+            return all_rows(batch, Outcome.REJECTED, error)
+        atomic = self.spec.operations[batch.operation].atomic
+        if not atomic and self._class(batch) not in HARMLESS_TO_REPEAT:
+            return all_rows(batch, Outcome.UNKNOWN, error)
+        return await self._halves(batch)
+
+    async def _halves(self, batch: Batch) -> list[RowResult]:
+        middle = len(batch.rows) // 2
+        results: list[RowResult] = []
+        for rows in (batch.rows[:middle], batch.rows[middle:]):
+            results += await self._settle(self.cutter.part(batch, rows), 1)
+        return results
+
+    def _judge(self, results: Sequence[RowResult]) -> None:
+        """Stop after a batch that the user, or the bound on rejected rows, does not let pass."""
+        self._settled.update(result.outcome for result in results)
+        if self.fail_fast and any(result.outcome is not Outcome.SUCCEEDED for result in results):
+            self._stop(
+                Outcome.ABORTED, DestinationError("stopped after the first failure", code="fail_fast"), "partial"
+            )
+        total, rejected = self._settled.total(), self._settled[Outcome.REJECTED]
+        if self.max_rejected is not None and total >= REJECTED_SAMPLE and rejected > self.max_rejected * total:
+            reason = f"{rejected} of the first {total} rows were rejected; the bound is {self.max_rejected:.0%}"
+            self._stop(Outcome.ABORTED, DestinationError(f"max_rejected: {reason}", code="max_rejected"), "blocked")
+
+    def _stop(self, outcome: Outcome, error: DestinationError, status: str) -> None:
+        self.stopped = self.stopped or Stop(outcome, error, status)
+
+    def _class(self, batch: Batch) -> DeliveryClass:
+        return self.spec.operations[batch.operation].delivery
+
+    def _window(self) -> int:
+        classes = {operation.delivery for operation in self.spec.operations.values()}
+        return WINDOW if classes <= SHARED_INTENTS else 1

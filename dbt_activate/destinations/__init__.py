@@ -1,0 +1,1 @@
+"""The built-in destinations, each registered through the public entry point."""

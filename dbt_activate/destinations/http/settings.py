@@ -1,0 +1,186 @@
+"""What ``type: http`` can be told: the JSON Schema of it, and the same, read."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from dbt_activate.values.json import Schema
+from dbt_activate.values.secret import Secret
+from dbt_activate.values.sync import REMOVALS, Operation
+
+_URL: Schema = {
+    "type": "string",
+    # The host is never filled from a row, and no password stands in a URL.
+    "pattern": r"^https?://[^/?#@{}\s]+([/?#]\S*)?$",
+    "description": "The address. {object} takes the sync's object, {field} an identifier's value where body is row.",
+}
+_STATUS: Schema = {"type": "string", "pattern": r"^[1-5]([0-9]{2}|xx)(,[1-5]([0-9]{2}|xx))*$"}
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+_HEADER_VALUE = r"^[\t\x20-\x7e]*$"
+_OVERRIDE: Schema = {
+    "type": "object",
+    "properties": {"method": {"enum": ["POST", "PUT", "PATCH", "DELETE"]}, "url": _URL},
+    "additionalProperties": False,
+}
+_RESULTS: Schema = {
+    "type": "object",
+    "properties": {
+        "by": {"enum": ["all", "index", "key"]},
+        "path": {
+            "type": "string",
+            "description": "Where the list is in the answer, dotted; empty for the answer itself.",
+        },
+        "key": {"type": "string", "minLength": 1},
+        "succeeded": {
+            "type": "object",
+            "properties": {
+                "field": {"type": "string", "minLength": 1},
+                "values": {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}},
+            },
+            "required": ["field"],
+            "additionalProperties": False,
+        },
+        "message": {"type": "string", "minLength": 1},
+        "record_id": {"type": "string", "minLength": 1},
+    },
+    "additionalProperties": False,
+    # An item alone is no positive answer: what says "succeeded" must be named.
+    "if": {"properties": {"by": {"enum": ["index", "key"]}}, "required": ["by"]},
+    "then": {"required": ["succeeded"]},
+}
+
+CONNECTION_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "url": _URL,
+        "headers": {
+            "type": "object",
+            "propertyNames": {"pattern": _HEADER_NAME},
+            "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE, "x-secret": True},
+        },
+        "body": {"enum": ["array", "object", "row", "ndjson", "form"]},
+        "records_key": {"type": "string", "minLength": 1},
+        "envelope": {"type": "boolean"},
+        "operations": {
+            "type": "object",
+            "propertyNames": {"enum": [operation.value for operation in Operation]},
+            "additionalProperties": _OVERRIDE,
+        },
+        "results": _RESULTS,
+        "success_statuses": {"oneOf": [_STATUS, {"type": "array", "minItems": 1, "items": _STATUS}]},
+        "delivery": {"enum": ["upsert", "idempotency_key", "append"]},
+        "idempotency_header": {"type": "string", "pattern": _HEADER_NAME},
+        "idempotency_ttl": {"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$"},
+        "sign": {
+            "type": "object",
+            "properties": {
+                "header": {"type": "string", "pattern": _HEADER_NAME},
+                "secret": {"type": "string", "minLength": 1, "x-secret": True},
+            },
+            "required": ["header", "secret"],
+            "additionalProperties": False,
+        },
+        "batch_size": {"type": "integer", "minimum": 1, "maximum": 10_000},
+    },
+    "required": ["url"],
+    "additionalProperties": False,
+}
+
+METHODS: Mapping[Operation, str] = {
+    Operation.UPSERT: "POST",
+    Operation.CREATE: "POST",
+    Operation.UPDATE: "PATCH",
+    Operation.CLEAR: "PATCH",
+    Operation.DELETE: "DELETE",
+}
+"""The method of each operation where the settings name none. What is not here is offered only where they do."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Override(msgspec.Struct, frozen=True):
+    """What is different for one operation."""
+
+    method: str | None = None
+    url: str | None = None
+
+
+class Succeeded(msgspec.Struct, frozen=True):
+    """The field of an item that says how its row ended. Without *values*, its presence says that it succeeded."""
+
+    field: str
+    values: tuple[str | int | float | bool, ...] = ()
+
+
+class Results(msgspec.Struct, frozen=True):
+    """How the answer speaks of single rows; names may be dotted."""
+
+    by: str = "all"
+    path: str = "results"
+    key: str = "id"
+    succeeded: Succeeded | None = None
+    message: str | None = None
+    record_id: str | None = None
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """The header that takes the HMAC of the body."""
+
+    header: str
+    secret: Secret | str
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The settings of one output, with the defaults filled in."""
+
+    url: str
+    headers: dict[str, Secret | str] = msgspec.field(default_factory=dict)
+    body: str = "array"
+    records_key: str = "records"
+    envelope: bool = False
+    operations: dict[str, Override] = msgspec.field(default_factory=dict)
+    results: Results = Results()
+    success_statuses: str | tuple[str, ...] = ("2xx",)
+    delivery: str | None = None
+    idempotency_header: str = "Idempotency-Key"
+    idempotency_ttl: str = "24h"
+    sign: Sign | None = None
+    batch_size: int = 100
+
+    @property
+    def single(self) -> bool:
+        """Whether a request takes one row only."""
+        return self.body in {"row", "form"}
+
+    @property
+    def idempotency_seconds(self) -> float:
+        """How long the destination remembers an idempotency key."""
+        return float(self.idempotency_ttl[:-1]) * _UNITS[self.idempotency_ttl[-1]]
+
+    def method(self, operation: Operation) -> str | None:
+        """The method of *operation*; None where it is not offered."""
+        given = self.operations.get(operation.value)
+        if given is None:
+            return METHODS.get(operation)
+        return given.method or METHODS.get(operation, "POST")
+
+    def address(self, operation: Operation) -> str:
+        """The URL template of *operation*."""
+        given = self.operations.get(operation.value)
+        return (given and given.url) or self.url
+
+    def succeeds(self, status: int) -> bool:
+        """Whether *status* is one of the ``success_statuses``."""
+        given = self.success_statuses
+        listed = ",".join([given] if isinstance(given, str) else given).split(",")
+        return str(status) in listed or f"{status // 100}xx" in listed
+
+
+def read_settings(settings: Mapping[str, object]) -> Settings:
+    """Read settings that passed :data:`CONNECTION_SCHEMA`."""
+    return msgspec.convert(dict(settings), Settings)
+
+
+def names_rows_only(operation: Operation) -> bool:
+    """Whether *operation* sends the rows' identifiers and nothing else."""
+    return operation in REMOVALS and operation is not Operation.CLEAR

@@ -1,0 +1,1 @@
+"""Remember what was confirmed: tables in the warehouse, lease, intents, acks, fold, recovery."""

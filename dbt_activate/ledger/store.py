@@ -1,0 +1,183 @@
+"""The ledger as a whole: whether it exists, making and migrating it, and what it knows, as queries."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dbt_activate.contracts import Session, Warehouse
+from dbt_activate.errors import LedgerError, WarehouseError
+from dbt_activate.ledger.tables import LEDGER, LEDGER_PREFIX, MIGRATIONS, TABLES, VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What every destination last confirmed, in one schema of the warehouse.
+
+    Attributes:
+        schema: The schema's plain name.
+        stores_values: Whether confirmed payloads are kept, or keyed hashes of their fields only.
+    """
+
+    warehouse: Warehouse
+    schema: str
+    stores_values: bool = True
+
+    def table(self, name: str) -> str:
+        """The quoted, qualified name of one of the ledger's tables."""
+        quote = self.warehouse.dialect.quote
+        return f"{quote(self.schema)}.{quote(name)}"
+
+    def of(self, sync: str) -> str:
+        """The quoted, qualified name of the table that holds what *sync* confirmed."""
+        return self.table(LEDGER_PREFIX + sync)
+
+    def version(self, session: Session) -> int | None:
+        """The layout's version; None where there is no ledger.
+
+        Raises:
+            LedgerError: A newer release made it.
+        """
+        if not self._exists(session, self.table("meta")):
+            return None
+        found = self.fact(session, "version")
+        version = int(found) if found is not None else 0
+        if version > VERSION:
+            raise LedgerError(
+                f"ledger in schema '{self.schema}': made by a newer dbt-activate (layout {version}, this one knows"
+                f" {VERSION}); upgrade dbt-activate"
+            )
+        return version
+
+    def has(self, session: Session, sync: str) -> bool:
+        """Whether *sync* has a ledger of its own."""
+        return self._exists(session, self.of(sync))
+
+    def prepare(self, session: Session, sync: str, *, renamed_from: str | None = None) -> None:
+        """Make what is missing: schema, tables, the table of *sync*; migrate an older layout."""
+        version = self.version(session)
+        if version is None:
+            session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.warehouse.dialect.quote(self.schema)}")
+            with session.transaction():
+                self._create(session, TABLES)
+                facts = {"version": str(VERSION), "hash_key": secrets.token_hex(32)}
+                session.append(self.table("meta"), TABLES["meta"], facts.items())
+        elif version < VERSION:
+            self._migrate(session, version)
+        if renamed_from is not None and self.has(session, renamed_from) and not self.has(session, sync):
+            self._rename(session, renamed_from, sync)
+        with session.transaction():
+            self._create(session, {LEDGER_PREFIX + sync: LEDGER})
+
+    def fact(self, session: Session, name: str) -> str | None:
+        """One value of the table ``meta``."""
+        found = list(session.rows(f"SELECT value FROM {self.table('meta')} WHERE name = ?", [name]))
+        return None if not found else str(found[0][0])
+
+    def drop(self, session: Session, sync: str) -> None:
+        """Forget everything about *sync* but its past runs and the epoch of its lease."""
+        with session.transaction():
+            session.execute(f"DROP TABLE IF EXISTS {self.of(sync)}")
+            session.execute(f"DELETE FROM {self.table('rejects')} WHERE sync = ?", [sync])
+            session.execute(f"UPDATE {self.table('leases')} SET binding = NULL WHERE sync = ?", [sync])
+
+    def confirmed_query(self, session: Session, sync: str) -> str:
+        """SQL: what *sync* confirmed, as planning wants it; no rows where there is no ledger yet.
+
+        ``incarnation`` is that of the next record: one more than before for a row that was removed.
+        """
+        if not self.has(session, sync):
+            return _nothing(CONFIRMED, self.warehouse.dialect.types)
+        now = self.warehouse.dialect.now
+        return (
+            "SELECT key, fingerprint, basis, payload_hash, payload, identity, record_id,"
+            " incarnation + CASE WHEN removed_at IS NULL THEN 0 ELSE 1 END AS incarnation,"
+            " removed_at IS NULL AS present,"
+            f" reconfirm_after IS NOT NULL AND reconfirm_after <= {now} AS recheck FROM {self.of(sync)}"
+        )
+
+    def rejects_query(self, session: Session, sync: str) -> str:
+        """SQL: the rejects of *sync*, as planning wants them. *sync* is a checked name and stands in the text."""
+        if self.version(session) is None:
+            return _nothing(REJECTS, self.warehouse.dialect.types)
+        now = self.warehouse.dialect.now
+        return (
+            "SELECT key, outcome, COALESCE(code, '') AS code, fingerprint, basis, attempts,"
+            f" next_attempt_at IS NULL OR next_attempt_at <= {now} AS due"
+            f" FROM {self.table('rejects')} WHERE sync = '{sync}'"
+        )
+
+    def lookup_query(self, session: Session, sync: str) -> str:
+        """SQL: ``key, record_id`` of the records that *sync* was given."""
+        if not self.has(session, sync):
+            return _nothing({"key": "text", "record_id": "text"}, self.warehouse.dialect.types)
+        return f"SELECT key, record_id FROM {self.of(sync)} WHERE removed_at IS NULL"
+
+    def has_run(self, session: Session, sync: str) -> bool:
+        """Whether any run of *sync* came as far as the ledger."""
+        if self.version(session) is None:
+            return False
+        return any(session.rows(f"SELECT 1 FROM {self.table('runs')} WHERE sync = ? LIMIT 1", [sync]))
+
+    def _exists(self, session: Session, table: str) -> bool:
+        try:
+            session.describe(f"SELECT * FROM {table}")
+        except WarehouseError:
+            return False
+        return True
+
+    def _create(self, session: Session, tables: Mapping[str, Mapping[str, str]]) -> None:
+        types = self.warehouse.dialect.types
+        for name, columns in tables.items():
+            listed = ", ".join(f"{column} {types[kind]}" for column, kind in columns.items())
+            session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({listed})")
+
+    def _migrate(self, session: Session, version: int) -> None:
+        schema = self.warehouse.dialect.quote(self.schema)
+        for migration in MIGRATIONS:
+            if migration.version > version:
+                with session.transaction():
+                    for statement in migration.statements:
+                        session.execute(statement.replace("{schema}", schema))
+                    session.execute(
+                        f"UPDATE {self.table('meta')} SET value = ? WHERE name = 'version'", [str(migration.version)]
+                    )
+
+    def _rename(self, session: Session, old: str, new: str) -> None:
+        quoted = self.warehouse.dialect.quote(LEDGER_PREFIX + new)
+        with session.transaction():
+            session.execute(f"ALTER TABLE {self.of(old)} RENAME TO {quoted}")
+            for table in ("rejects", "row_log", "runs", "batches"):
+                session.execute(f"UPDATE {self.table(table)} SET sync = ? WHERE sync = ?", [new, old])
+
+
+CONFIRMED = {
+    "key": "text",
+    "fingerprint": "bigint",
+    "basis": "text",
+    "payload_hash": "text",
+    "payload": "text",
+    "identity": "text",
+    "record_id": "text",
+    "incarnation": "integer",
+    "present": "boolean",
+    "recheck": "boolean",
+}
+REJECTS = {
+    "key": "text",
+    "outcome": "text",
+    "code": "text",
+    "fingerprint": "bigint",
+    "basis": "text",
+    "attempts": "integer",
+    "due": "boolean",
+}
+
+
+def _nothing(columns: Mapping[str, str], types: Mapping[str, str]) -> str:
+    listed = ", ".join(f"CAST(NULL AS {types[kind]}) AS {name}" for name, kind in columns.items())
+    return f"SELECT {listed} WHERE 1 = 0"
+
+
+def values(row: Mapping[str, object], columns: Iterable[str]) -> Sequence[object]:
+    """The values of *row* in the order of *columns*; None where it has none."""
+    return [row.get(column) for column in columns]

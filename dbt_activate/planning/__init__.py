@@ -1,0 +1,1 @@
+"""Find what changed: SQL that only reads, in the warehouse."""

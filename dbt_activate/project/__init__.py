@@ -1,0 +1,1 @@
+"""Reads a dbt project: profile, manifest, ``activate`` blocks, ``destinations.yml``, selection and gates."""

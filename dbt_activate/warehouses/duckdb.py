@@ -1,0 +1,215 @@
+"""DuckDB: a file beside the project, which one process at a time may have open."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dbt_activate.errors import WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+FETCH_ROWS = 10_000
+APPEND_ROWS = 10_000
+IN_MEMORY = ":memory:"
+
+
+class DuckDbDialect:
+    """DuckDB's fragments."""
+
+    name = "duckdb"
+    types: Mapping[str, str] = {
+        "text": "VARCHAR",
+        "bigint": "BIGINT",
+        "integer": "INTEGER",
+        "double": "DOUBLE",
+        "timestamp": "TIMESTAMP",
+        "boolean": "BOOLEAN",
+    }
+    now = "make_timestamp(epoch_us(now()))"
+    # hash() changed between DuckDB 1.2 and 1.3: one constant of every kind shows whether it did so again.
+    probe = "CAST(hash(1, 'a', NULL, 1.5, DATE '2020-01-01', TRUE, [1, 2]) >> 1 AS VARCHAR)"
+
+    def quote(self, identifier: str) -> str:
+        """Quote with double quotes."""
+        return '"' + identifier.replace('"', '""') + '"'
+
+    def text(self, expression: str) -> str:
+        """Cast to VARCHAR."""
+        return f"CAST({expression} AS VARCHAR)"
+
+    def json_string(self, expression: str) -> str:
+        """Let the JSON writer escape."""
+        return f"CAST(to_json({expression}) AS VARCHAR)"
+
+    def fingerprint(self, columns: Sequence[tuple[str, str]]) -> str:
+        """``hash()`` of all columns, without its lowest bit: it is unsigned, and a ledger column is not."""
+        return f"CAST(hash({', '.join(expression for expression, _ in columns)}) >> 1 AS BIGINT)"
+
+
+class DuckDbSession:
+    """One open DuckDB connection."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[tuple[object, ...]]:
+        """Stream rows, ten thousand at a time."""
+        with _translated():
+            cursor = self._connection.execute(statement, list(parameters))
+        while True:
+            with _translated():
+                chunk = cursor.fetchmany(FETCH_ROWS)
+            if not chunk:
+                return
+            yield from chunk
+
+    def describe(self, query: str) -> Mapping[str, str]:
+        """Ask DuckDB's binder."""
+        return {str(row[0]): str(row[1]) for row in self.rows(f"DESCRIBE {query}")}
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement; DuckDB answers a change with one row that holds its count."""
+        with _translated():
+            answer = self._connection.execute(statement, list(parameters)).fetchone()
+        return int(answer[0]) if answer and isinstance(answer[0], int) else -1
+
+    def append(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
+        """Insert through one JSON parameter for ten thousand rows: 100 times faster than ``executemany``."""
+        names = ", ".join(columns)
+        structure = msgspec.json.encode(
+            [{name: DuckDbDialect.types[kind] for name, kind in columns.items()}],
+        ).decode()
+        statement = (
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM"
+            f" (SELECT unnest(from_json(?::JSON, '{structure}'), recursive := true))"
+        )
+        remaining = iter(rows)
+        while chunk := list(islice(remaining, APPEND_ROWS)):
+            objects = [dict(zip(columns, row, strict=True)) for row in chunk]
+            self.execute(statement, [msgspec.json.encode(objects).decode()])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin, and commit or roll back."""
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+
+class DuckDbWarehouse:
+    """A DuckDB file. It is open only inside :meth:`session`, so that dbt and others can use it in between.
+
+    Attributes:
+        lock_timeout: Seconds to wait for a file that another process has open.
+    """
+
+    dialect = DuckDbDialect()
+
+    def __init__(
+        self,
+        output: Mapping[str, object],
+        directory: Path,
+        *,
+        schema: str,
+        lock_timeout: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        path = str(output.get("path") or IN_MEMORY)
+        if path == IN_MEMORY:
+            raise WarehouseError(
+                "profiles.yml: a DuckDB database in memory is gone when dbt ends; give the output a `path`"
+            )
+        self.path = path if path.startswith("md:") else str(directory / path)
+        self.schema = schema
+        self.lock_timeout = lock_timeout
+        self._output = output
+        self._sleep = sleep
+
+    @property
+    def identity(self) -> str:
+        """The catalog's name: a file may lie elsewhere on another machine."""
+        return f"duckdb:{Path(self.path).stem}"
+
+    @contextmanager
+    def session(self, *, read_only: bool = False) -> Iterator[DuckDbSession]:
+        """Open the file, waiting for whoever holds it."""
+        connection = self._connect(read_only=read_only)
+        try:
+            with _translated():
+                self._prepare(connection)
+            yield DuckDbSession(connection)
+        finally:
+            connection.close()
+
+    def _connect(self, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        if read_only and not self.path.startswith("md:") and not Path(self.path).exists():
+            raise WarehouseError(f"{self.path}: there is no such DuckDB file; run `dbt run` first")
+        deadline = time.monotonic() + self.lock_timeout
+        while True:
+            try:
+                return duckdb.connect(self.path, read_only=read_only)
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower() or time.monotonic() > deadline:
+                    raise WarehouseError(f"cannot open {self.path}: {error}") from error
+                self._sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter
+            except duckdb.Error as error:
+                raise WarehouseError(f"cannot open {self.path}: {error}") from error
+
+    def _prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        # Text forms of timestamps with a zone, and so keys and hashes, must not depend on this machine's zone.
+        connection.execute("SET TimeZone = 'UTC'")
+        for extension in _listed(self._output.get("extensions")):
+            connection.execute(f"LOAD {self.dialect.quote(str(extension))}")
+        for name, value in _mapped(self._output.get("settings")).items():
+            connection.execute(f"SET {self.dialect.quote(name)} = {_literal(value)}")
+        for entry in _listed(self._output.get("attach")):
+            self._attach(connection, _mapped(entry))
+
+    def _attach(self, connection: "duckdb.DuckDBPyConnection", entry: Mapping[str, object]) -> None:
+        options = [f"TYPE {entry['type']}"] if entry.get("type") else []
+        options += ["READ_ONLY"] if entry.get("read_only") else []
+        alias = f" AS {self.dialect.quote(str(entry['alias']))}" if entry.get("alias") else ""
+        tail = f" ({', '.join(options)})" if options else ""
+        connection.execute(f"ATTACH IF NOT EXISTS {_literal(entry['path'])}{alias}{tail}")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise WarehouseError(_first_lines(str(error))) from error
+
+
+def _first_lines(message: str) -> str:
+    """DuckDB repeats the statement, and so a row's values, below a line that starts with ``LINE``."""
+    return message.split("\nLINE ", maxsplit=1)[0].strip()
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _mapped(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    return "'" + str(value).replace("'", "''") + "'"

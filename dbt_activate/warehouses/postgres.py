@@ -1,0 +1,172 @@
+"""PostgreSQL, through psycopg 3."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, LiteralString, cast
+
+from dbt_activate.errors import WarehouseError
+
+if TYPE_CHECKING:
+    import psycopg
+
+FETCH_ROWS = 10_000
+
+UNHASHABLE = ("json", "xml", "point", "line", "box", "path", "polygon", "circle", "lseg")
+"""Types without a hash function: their text form is hashed."""
+
+SETTINGS = {
+    "host": "host",
+    "port": "port",
+    "user": "user",
+    "pass": "password",
+    "password": "password",
+    "dbname": "dbname",
+    "database": "dbname",
+    "sslmode": "sslmode",
+    "sslcert": "sslcert",
+    "sslkey": "sslkey",
+    "sslrootcert": "sslrootcert",
+    "connect_timeout": "connect_timeout",
+    "keepalives_idle": "keepalives_idle",
+}
+"""dbt-postgres' names of the connection's settings, and libpq's."""
+
+
+class PostgresDialect:
+    """PostgreSQL's fragments."""
+
+    name = "postgres"
+    types: Mapping[str, str] = {
+        "text": "TEXT",
+        "bigint": "BIGINT",
+        "integer": "INTEGER",
+        "double": "DOUBLE PRECISION",
+        "timestamp": "TIMESTAMP",
+        "boolean": "BOOLEAN",
+    }
+    now = "timezone('utc', clock_timestamp())"
+    probe = (
+        "CAST(hash_record_extended("
+        "ROW(1, CAST('a' AS TEXT), CAST(NULL AS TEXT), 1.5, DATE '2020-01-01', TRUE, ARRAY[1, 2]), 0) AS TEXT)"
+    )
+
+    def quote(self, identifier: str) -> str:
+        """Quote with double quotes."""
+        return '"' + identifier.replace('"', '""') + '"'
+
+    def text(self, expression: str) -> str:
+        """Cast to TEXT."""
+        return f"CAST({expression} AS TEXT)"
+
+    def json_string(self, expression: str) -> str:
+        """Let the JSON writer escape."""
+        return f"CAST(to_json({expression}) AS TEXT)"
+
+    def fingerprint(self, columns: Sequence[tuple[str, str]]) -> str:
+        """``hash_record_extended`` of all columns (PostgreSQL 14 and later)."""
+        hashable = (f"CAST({e} AS TEXT)" if _base_type(kind) in UNHASHABLE else e for e, kind in columns)
+        return f"hash_record_extended(ROW({', '.join(hashable)}), 0)"
+
+
+class PostgresSession:
+    """One open connection."""
+
+    def __init__(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[tuple[object, ...]]:
+        """Stream rows from a server-side cursor, ten thousand at a time."""
+        with _translated(), self._connection.transaction(), self._connection.cursor(name="activate") as cursor:
+            cursor.itersize = FETCH_ROWS
+            cursor.execute(_bound(statement, parameters), list(parameters) or None)
+            yield from cursor
+
+    def describe(self, query: str) -> Mapping[str, str]:
+        """Prepare the query with no rows, and name its types."""
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.execute(_bound(f"SELECT * FROM ({query}) AS described LIMIT 0", ()))
+            columns = [(c.name, c.type_code, c._fmod) for c in cursor.description or ()]  # noqa: SLF001 - not public
+            kinds = [
+                cursor.execute("SELECT format_type(%s, %s)", (oid, modifier)).fetchone() for _, oid, modifier in columns
+            ]
+        return {name: str(kind[0]) if kind else "text" for (name, _, _), kind in zip(columns, kinds, strict=True)}
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement; the count is the command tag's."""
+        with _translated():
+            return self._connection.execute(_bound(statement, parameters), list(parameters) or None).rowcount
+
+    def append(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
+        """COPY."""
+        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with _translated(), self._connection.cursor() as cursor, cursor.copy(_bound(statement, ())) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin, and commit or roll back."""
+        with _translated(), self._connection.transaction():
+            yield
+
+
+class PostgresWarehouse:
+    """A PostgreSQL database, as a dbt-postgres profile names it."""
+
+    dialect = PostgresDialect()
+
+    def __init__(self, output: Mapping[str, object], *, schema: str) -> None:
+        self._settings = {libpq: output[name] for name, libpq in SETTINGS.items() if output.get(name) is not None}
+        self._role = output.get("role")
+        self.schema = schema
+
+    @property
+    def identity(self) -> str:
+        """Host, port and database."""
+        get = self._settings.get
+        return f"postgres:{get('host', '')}:{get('port', 5432)}/{get('dbname', '')}"
+
+    @contextmanager
+    def session(self, *, read_only: bool = False) -> Iterator[PostgresSession]:
+        """Connect. A transaction of a read-only session sees one snapshot throughout."""
+        import psycopg
+
+        try:
+            connection = psycopg.connect(
+                **self._settings,  # type: ignore[arg-type]
+                autocommit=True,
+                application_name="dbt-activate",
+                options="-c timezone=UTC",
+            )
+        except psycopg.Error as error:
+            raise WarehouseError(f"cannot connect to {self.identity}: {error}") from error
+        with connection:
+            if self._role:
+                connection.execute(_bound(f"SET ROLE {self.dialect.quote(str(self._role))}", ()))
+            if read_only:
+                connection.execute(
+                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+            yield PostgresSession(connection)
+
+
+def _bound(statement: str, parameters: Sequence[object]) -> LiteralString:
+    # psycopg wants a literal type; ours are built from quoted identifiers, and values are bound.
+    text = statement.replace("%", "%%").replace("?", "%s") if parameters else statement
+    return cast("LiteralString", text)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        # message_detail quotes a row's values; the primary message names constraint and type only.
+        text = error.diag.message_primary or str(error)
+        raise WarehouseError(text) from error
+
+
+def _base_type(kind: str) -> str:
+    return kind.split("(", maxsplit=1)[0].removesuffix("[]").strip().lower()

@@ -117,8 +117,8 @@ def _limits(chosen: Limits, documented: Limits) -> Limits:
     return replace(chosen, max_requests_per_second=documented.max_requests_per_second)
 
 
-def open_warehouse(profile: Profile, *, lock_timeout: float = 60.0) -> Warehouse:
-    """The warehouse that dbt's profile names.
+def open_warehouse(profile: Profile, directory: Path, *, lock_timeout: float = 60.0) -> Warehouse:
+    """The warehouse that dbt's profile names. A relative path starts from *directory*, the project's, as dbt has it.
 
     Raises:
         ConfigError: There is no support for the adapter, or its driver is not installed.
@@ -132,7 +132,7 @@ def open_warehouse(profile: Profile, *, lock_timeout: float = 60.0) -> Warehouse
                 from dbt_activate.warehouses.duckdb import DuckDbWarehouse
 
                 return DuckDbWarehouse(
-                    profile.output, Path(profile.directory), schema=profile.schema, lock_timeout=lock_timeout
+                    profile.output, directory, schema=profile.schema or "main", lock_timeout=lock_timeout
                 )
             case "postgres":
                 import psycopg as _psycopg  # noqa: F401 - its absence is to be told here

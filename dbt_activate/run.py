@@ -95,7 +95,8 @@ class Runner:
 
     Attributes:
         links: Destination name to its link.
-        checks: Says what in a sync does not fit the columns of its model, or its destination's object.
+        check: Raises where a sync does not fit its destination's object.
+        closed_gates: Says why dbt's own results keep a sync from being sent.
         look: Is shown each planned payload, for ``plan --show``.
         stop: Why to stop after the batches in flight; set by a signal.
     """
@@ -110,6 +111,7 @@ class Runner:
     facts: RunFacts
     options: RunOptions
     check: Callable[[Sync, ObjectSpec], None]
+    closed_gates: Callable[[Sync], tuple[str, ...]] = lambda _: ()
     dbt_invocation_id: str | None = None
     version: str = ""
     look: Callable[[Sync, Payload], None] | None = None
@@ -152,6 +154,8 @@ class Runner:
             )
         )
         try:
+            if closed := self.closed_gates(sync):
+                return _result(sync, "blocked", message="; ".join(closed))
             result = await (self._rehearse(sync) if self.options.dry else self._perform(sync))
         except LockedError as error:
             result = _result(sync, "locked", message=str(error))
@@ -227,7 +231,7 @@ class Runner:
             found = plan(sync, session, self.warehouse.dialect, memory, self.options.scope, self.options.limit)
             for change in found.read():
                 changes.append(change)
-            census = replace(found.census, first=not self.ledger.has_run(session, sync.name))
+            census = replace(found.census, first=self.ledger.is_empty(session, sync.name))
         return Plan(sync=sync, census=census, basis=found.basis, forgotten=found.forgotten), changes
 
     async def _describe(self, sync: Sync) -> ObjectSpec:

@@ -1,11 +1,11 @@
 """What an answer says of each row that was sent: exactly one result for each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from dbt_activate.errors import DestinationError
 from dbt_activate.values.json import Json
 from dbt_activate.values.outcome import Outcome, RowResult
-from dbt_activate.values.payload import Batch, Payload
+from dbt_activate.values.payload import Batch
 
 SHORTEST_SECRET = 3
 """Shorter values occur in any message by chance."""
@@ -31,37 +31,33 @@ def complete(batch: Batch, results: Iterable[RowResult]) -> list[RowResult]:
         found[result.key] = result if known is None else max(known, result, key=_badness)
     if foreign := found.keys() - set(batch.keys):
         raise ForeignKeysError(f"the answer names {len(foreign)} rows that were not sent", code="contract")
-    return [redacted(found.get(row.payload.key) or _unmentioned(row.payload.key), row.payload) for row in batch.rows]
+    return [_redacted(found.get(key) or _unmentioned(key), batch) for key in batch.keys]
 
 
 def all_rows(batch: Batch, outcome: Outcome, error: DestinationError) -> list[RowResult]:
     """Every row of *batch* with the same ending, for the reason that *error* gives."""
+    message = redacted(str(error), batch)
     return [
-        redacted(
-            RowResult(
-                key=row.payload.key,
-                outcome=outcome,
-                code=error.code,
-                message=str(error),
-                request_id=error.request_id,
-            ),
-            row.payload,
-        )
-        for row in batch.rows
+        RowResult(key=key, outcome=outcome, code=error.code, message=message, request_id=error.request_id)
+        for key in batch.keys
     ]
 
 
-def redacted(result: RowResult, payload: Payload) -> RowResult:
-    """Take the row's own values out of the destination's words."""
+def redacted(message: str, batch: Batch) -> str:
+    """The destination's words without any value of the rows that were sent."""
+    payloads = [row.payload for row in batch.rows]
+    for text in sorted(_texts([p.fields for p in payloads] + [p.create_only for p in payloads]), key=len, reverse=True):
+        message = message.replace(text, "***")
+    return message[:LONGEST_MESSAGE]
+
+
+def _redacted(result: RowResult, batch: Batch) -> RowResult:
     if result.message is None:
         return result
-    message = result.message
-    for text in sorted(_texts([payload.fields, payload.identity, payload.create_only]), key=len, reverse=True):
-        message = message.replace(text, "***")
-    return result.ended(result.outcome, message=message[:LONGEST_MESSAGE])
+    return result.ended(result.outcome, message=redacted(result.message, batch))
 
 
-def _texts(values: Sequence[Json]) -> set[str]:
+def _texts(values: Iterable[Json]) -> set[str]:
     found: set[str] = set()
     for value in values:
         if isinstance(value, dict):

@@ -138,8 +138,8 @@ class DuckDb(TableDestination):
             name.table,
         )
         keys = self._keys(link, name)
-        alone = {column for key in keys if len(key) == 1 for column in key}
-        columns = {row[0]: _column(row, alone) for row in listed}
+        matching = frozenset().union(*keys)
+        columns = {row[0]: _column(row, matching) for row in listed}
         return Table(name=name, columns=columns, keys=keys) if columns else None
 
     def _keys(self, link: Link, name: TableName) -> frozenset[frozenset[str]]:
@@ -168,7 +168,7 @@ class DuckDb(TableDestination):
         if name == "ConstraintException":
             code, message = next((code, ours) for part, code, ours in _CONSTRAINTS if part in text)
             place = text.partition("NOT NULL constraint failed: ")[2]
-            return Fault(Blame.ROW, code, message, place.rpartition(".")[2] or None)
+            return Fault(Blame.ROW, code, message, _unquoted(place.rpartition(".")[2]) or None)
         if name in _FAULTS:
             return Fault(*_FAULTS[name])
         return Fault(Blame.HOPELESS, "sql", text.partition("\n")[0])
@@ -178,11 +178,11 @@ def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def _column(row: Sequence[Any], alone: set[str]) -> Column:
+def _column(row: Sequence[Any], matching: frozenset[str]) -> Column:
     name, declared, nullable, default = row
     kind = next((kind for pattern, kind in _TYPES if re.match(pattern, declared)), "any")
     labels = tuple(label.replace("''", "'") for label in _LABELS.findall(declared)) if kind == "enumeration" else ()
     spec = FieldSpec(
-        name=name, type=kind, required=not nullable and default is None, identifier=name in alone, options=labels
+        name=name, type=kind, required=not nullable and default is None, identifier=name in matching, options=labels
     )
     return Column(name=name, type=declared, spec=spec)

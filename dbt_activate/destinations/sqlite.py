@@ -123,8 +123,8 @@ class Sqlite(TableDestination):
             if index[2] and not index[4]:
                 parts = link.query(f"PRAGMA {quote(name.schema)}.index_info({quote(index[1])})")
                 keys.add(frozenset(part[2] for part in parts))
-        alone = {name for key in keys if len(key) == 1 for name in key}
-        columns = [_column(row, alone) for row in listed]
+        matching = frozenset().union(*keys)
+        columns = [_column(row, matching) for row in listed]
         return Table(name=name, columns={column.name: column for column in columns}, keys=frozenset(keys))
 
     def _spell(self, value: Json, column: Column) -> object:
@@ -161,8 +161,8 @@ def _number(value: Decimal) -> int | float:
     return float(value)
 
 
-def _column(row: Sequence[Any], alone: set[str]) -> Column:
-    _, name, declared, not_null, default, key, hidden = row
+def _column(row: Sequence[Any], matching: frozenset[str]) -> Column:
+    _, name, declared, not_null, default, _, hidden = row
     kind = next((kind for part, kind in _TYPES if part in str(declared).upper()), "any")
     spec = FieldSpec(
         name=name,
@@ -170,6 +170,6 @@ def _column(row: Sequence[Any], alone: set[str]) -> Column:
         required=bool(not_null) and default is None,
         createable=not hidden,
         updateable=not hidden,
-        identifier=name in alone or bool(key),
+        identifier=name in matching,
     )
     return Column(name=name, type=declared, spec=spec)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbt_activate.contracts import Session, Warehouse
-from dbt_activate.errors import LedgerError, WarehouseError
+from dbt_activate.errors import LedgerError
 from dbt_activate.ledger.tables import LEDGER, LEDGER_PREFIX, MIGRATIONS, TABLES, VERSION
 
 
@@ -37,7 +37,7 @@ class Ledger:
         Raises:
             LedgerError: A newer release made it.
         """
-        if not self._exists(session, self.table("meta")):
+        if not self._exists(session, "meta"):
             return None
         found = self.fact(session, "version")
         version = int(found) if found is not None else 0
@@ -50,7 +50,7 @@ class Ledger:
 
     def has(self, session: Session, sync: str) -> bool:
         """Whether *sync* has a ledger of its own."""
-        return self._exists(session, self.of(sync))
+        return self._exists(session, LEDGER_PREFIX + sync)
 
     def prepare(self, session: Session, sync: str, *, renamed_from: str | None = None) -> None:
         """Make what is missing: schema, tables, the table of *sync*; migrate an older layout."""
@@ -112,18 +112,16 @@ class Ledger:
             return _nothing({"key": "text", "record_id": "text"}, self.warehouse.dialect.types)
         return f"SELECT key, record_id FROM {self.of(sync)} WHERE removed_at IS NULL"
 
-    def has_run(self, session: Session, sync: str) -> bool:
-        """Whether any run of *sync* came as far as the ledger."""
-        if self.version(session) is None:
-            return False
-        return any(session.rows(f"SELECT 1 FROM {self.table('runs')} WHERE sync = ? LIMIT 1", [sync]))
+    def is_empty(self, session: Session, sync: str) -> bool:
+        """Whether *sync* has never had a row confirmed."""
+        return not self.has(session, sync) or not list(session.rows(f"SELECT 1 FROM {self.of(sync)} LIMIT 1"))
 
     def _exists(self, session: Session, table: str) -> bool:
-        try:
-            session.describe(f"SELECT * FROM {table}")
-        except WarehouseError:
-            return False
-        return True
+        statement = (
+            "SELECT 1 FROM information_schema.tables"
+            " WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?"
+        )
+        return bool(list(session.rows(statement, [self.schema, table])))
 
     def _create(self, session: Session, tables: Mapping[str, Mapping[str, str]]) -> None:
         types = self.warehouse.dialect.types

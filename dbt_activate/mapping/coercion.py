@@ -172,16 +172,12 @@ def _duration(value: timedelta) -> str:
     minutes, seconds = divmod(span.seconds, 60)
     hours, minutes = divmod(minutes, 60)
     fraction = f".{span.microseconds:06d}".rstrip("0") if span.microseconds else ""
-    clock = "".join(
-        [
-            f"{hours}H" if hours else "",
-            f"{minutes}M" if minutes else "",
-            f"{seconds}{fraction}S" if seconds or fraction else "",
-        ]
-    )
-    days = f"{span.days}D" if span.days else ""
+    parts = ((hours, "H"), (minutes, "M"), (f"{seconds}{fraction}" if seconds or fraction else 0, "S"))
+    clock = "".join(f"{amount}{unit}" for amount, unit in parts if amount)
+    if not span:
+        return "PT0S"
     sign = "-" if value < timedelta(0) else ""
-    return f"{sign}P{days}" + (f"T{clock}" if clock or not days else "")
+    return f"{sign}P{f'{span.days}D' if span.days else ''}{f'T{clock}' if clock else ''}"
 
 
 def _range_text(value: Any) -> str:

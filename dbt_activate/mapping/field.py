@@ -37,7 +37,6 @@ class Field:
     """
 
     map: FieldMap
-    identifies: bool
     read: Reader
 
     def violation(self, fault: Unsayable) -> Violation:
@@ -62,7 +61,7 @@ def compile_field(
     source = _transformed(pick, steps)
     null = _null(field, identifies=identifies)
     read = _reader(source, null, exact_numbers=exact_numbers)
-    return Field(field, identifies, _unless_blank(read) if identifies else read)
+    return Field(field, _unless_blank(read) if identifies else read)
 
 
 def _pick(source: Source, index: int, variables: Mapping[str, Json]) -> Callable[[Row], object]:

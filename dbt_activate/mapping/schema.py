@@ -34,7 +34,7 @@ class SchemaRules:
         self._validator = _compile(schema, self._place)
         # A name that the user wrote may be shown; one that comes out of a JSON column may be anybody's.
         mapped = {part for field in sync.fields for part in field.path}
-        self._names = frozenset(mapped | set(_property_names(schema)))
+        self._names = frozenset(mapped | set(_names(schema)))
 
     def violations(self, fields: JsonObject) -> Iterator[Violation]:
         """Every rule that *fields* breaks, in the schema's order.
@@ -62,17 +62,18 @@ class SchemaRules:
         return path[: next(hidden, None)]
 
 
-def _property_names(schema: object) -> Iterator[str]:
-    """Every name under a ``properties``, at any depth."""
+def _names(schema: object) -> Iterator[str]:
+    """Every name of a field that *schema* speaks of, at any depth."""
     if isinstance(schema, Mapping):
-        properties = schema.get("properties")
-        if isinstance(properties, Mapping):
-            yield from properties
-        for part in schema.values():
-            yield from _property_names(part)
+        for keyword, rule in schema.items():
+            if keyword in {"properties", "required", "dependentRequired"} and isinstance(rule, Mapping | list):
+                yield from map(str, rule)
+            if keyword == "dependentRequired" and isinstance(rule, Mapping):
+                yield from (name for names in rule.values() for name in names)
+            yield from _names(rule)
     elif isinstance(schema, list):
         for part in schema:
-            yield from _property_names(part)
+            yield from _names(part)
 
 
 def _compile(schema: dict[str, object], place: str) -> Any:  # the stubs of jsonschema know no Decimal
@@ -86,7 +87,7 @@ def _compile(schema: dict[str, object], place: str) -> Any:  # the stubs of json
     except SchemaError as error:
         fault = f"no JSON Schema (draft 2020-12): at {error.json_path}, {error.message}"
         raise ConfigError(Problem(place, fault, "correct the schema")) from error
-    validator: Any = extend(Draft202012Validator, {"multipleOf": _multiple_of})  # type: ignore[no-untyped-call]
+    validator: Any = extend(Draft202012Validator, {"multipleOf": _multiple_of, "properties": _properties})  # type: ignore[no-untyped-call]
     # The registry of one's own has no way to the network, unlike the default one.
     return validator(schema, registry=Registry(), format_checker=_format_checker())
 
@@ -111,3 +112,13 @@ def _multiple_of(_validator: Any, step: float, value: object, _schema: object) -
     is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     if is_number and (Fraction(str(value)) / Fraction(str(step))).denominator != 1:
         yield ValidationError("")
+
+
+def _properties(
+    validator: Any, properties: Mapping[str, Any], instance: object, _schema: object
+) -> "Iterator[ValidationError]":
+    # jsonschema forgets which property it was where a property's schema is just `false`.
+    if isinstance(instance, dict):
+        for name in filter(instance.__contains__, properties):
+            schema = {"not": {}} if properties[name] is False else properties[name]
+            yield from validator.descend(instance[name], schema, path=name, schema_path=name)

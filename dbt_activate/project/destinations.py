@@ -46,13 +46,14 @@ class Destinations:
     """``destinations.yml`` as it stands: destination to output to its settings, nothing rendered.
 
     *file* is where it is, or would be; *place* is what messages call it. *names* also holds the destinations that are
-    broken, so that a sync of one is not called a second fault. *found* tells whether there is such a file.
+    broken, so that a sync of one is not called a second fault; it is None where the file could not be read. *found*
+    tells whether there is such a file.
     """
 
     file: Path
     place: str
     outputs: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict, repr=False)
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
     found: bool = True
 
     def at(self, *path: str) -> Location:
@@ -68,11 +69,9 @@ def read_destinations(options: ProjectOptions, faults: Faults) -> Destinations:
     place = FILE if directory == options.project_dir else str(path)
     if not path.is_file():
         return Destinations(file=path, place=place, found=False)
-    document = faults.attempt(read_yaml, _content(path), place)
-    value = document.value if document else None
-    if value is not None and not isinstance(value, dict):
-        faults.add(place, f"needs a mapping from destination to its outputs, not {shown(value)}")
-    raw = value if isinstance(value, dict) else {}
+    raw = faults.attempt(_mapping, path, place)
+    if raw is None:
+        return Destinations(file=path, place=place)
     return Destinations(file=path, place=place, outputs=dict(_sound(raw, place, faults)), names=tuple(raw))
 
 
@@ -85,11 +84,14 @@ def _directories(options: ProjectOptions) -> Iterator[Path]:
     yield options.home
 
 
-def _content(path: Path) -> bytes:
+def _mapping(path: Path, place: str) -> dict[str, Any]:
     try:
-        return path.read_bytes()
+        value = read_yaml(path.read_bytes(), place).value
     except OSError as error:
-        raise ConfigError(Problem(str(path), f"the file cannot be read: {error.strerror}")) from error
+        raise ConfigError(Problem(place, f"the file cannot be read: {error.strerror}")) from error
+    if not isinstance(value, dict | None):
+        raise ConfigError(Problem(place, f"needs a mapping from destination to its outputs, not {shown(value)}"))
+    return value or {}
 
 
 def _sound(raw: Mapping[str, Any], place: str, faults: Faults) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -129,7 +131,7 @@ def _in_the_sandbox(raw: Mapping[str, Any]) -> bool:
 
 
 def kind_of(destinations: Destinations, name: str, target: str, kinds: Mapping[str, DestinationKind]) -> str | None:
-    """The type of destination that *name* is for *target*: in the sandbox, the one it acts as. None where it is unclear."""
+    """The type of *name* at *target*, in the sandbox the one it acts as; None where that is unclear."""
     raw = destinations.outputs.get(name, {}).get(target)
     if raw is None:
         return None
@@ -163,7 +165,8 @@ class Connector:
         raw = outputs[self.target]
         at = self.destinations.at(name, "outputs", self.target)
         if kind is None:
-            return _of_no_kind(raw, at, self.kinds)
+            _refuse_no_kind(raw, at, self.kinds)
+            return None
         return self._connection(name, raw, self.kinds[kind], at)
 
     def _connection(self, name: str, raw: Mapping[str, Any], kind: DestinationKind, at: Location) -> Connection:
@@ -183,7 +186,7 @@ class Connector:
         )
 
 
-def _of_no_kind(raw: Mapping[str, Any], at: Location, kinds: Mapping[str, DestinationKind]) -> None:
+def _refuse_no_kind(raw: Mapping[str, Any], at: Location, kinds: Mapping[str, DestinationKind]) -> None:
     if raw["type"] != SANDBOX:
         return
     emulated = raw.get("emulate")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -186,23 +187,35 @@ def _check_version(metadata: Metadata, place: str) -> None:
         raise _refused(place, fault, f"v{OLDEST_SCHEMA} or later is needed: run `dbt parse` with dbt 1.10 or later")
 
 
-def check_manifest(manifest: Manifest, place: str, *, project: str, adapter: str, schema: str, target: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a manifest must have been made for. *schema* is where *target* builds; empty where that is not known."""
+
+    project: str
+    adapter: str
+    schema: str
+    target: str
+
+
+def check_manifest(manifest: Manifest, place: str, wanted: Wanted) -> None:
     """Check that the manifest is of this project, and was made for this target.
 
     Raises:
         ConfigError: It was made for something else, so that its relations would be others.
     """
     metadata = manifest.metadata
-    if metadata.project_name not in {None, project}:
-        fault = f"this is the manifest of project '{metadata.project_name}', not of '{project}'"
+    if metadata.project_name not in {None, wanted.project}:
+        fault = f"this is the manifest of project '{metadata.project_name}', not of '{wanted.project}'"
         raise _refused(place, fault, "run `dbt parse` in this project, or give --target-path")
-    again = f"run `dbt parse --target {target}`"
-    if metadata.adapter_type not in {None, adapter}:
-        fault = f"it was made for {metadata.adapter_type}, and the target '{target}' is {adapter}"
+    again = f"run `dbt parse --target {wanted.target}`"
+    if metadata.adapter_type not in {None, wanted.adapter}:
+        fault = f"it was made for {metadata.adapter_type}, and the target '{wanted.target}' is {wanted.adapter}"
         raise _refused(place, fault, again)
-    built = _default_schemas(manifest, project)
-    if schema and len(built) == 1 and schema.casefold() not in {name.casefold() for name in built}:
-        fault = f"it was made for the schema '{min(built)}', and the target '{target}' builds in '{schema}'"
+    built = _default_schemas(manifest, wanted.project)
+    if wanted.schema and len(built) == 1 and wanted.schema.casefold() != min(built).casefold():
+        fault = (
+            f"it was made for the schema '{min(built)}', and the target '{wanted.target}' builds in '{wanted.schema}'"
+        )
         raise _refused(place, fault, again)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote
 
-import msgspec
-
 from dbt_activate.sandbox.crm import Crm
 from dbt_activate.sandbox.exchange import Answer, Call, Nature, Place, new_id
 from dbt_activate.sandbox.hubspot_answers import (
@@ -34,6 +32,7 @@ from dbt_activate.sandbox.hubspot_messages import (
     ReadBatch,
     UpdateBatch,
     UpdateInput,
+    read_body,
 )
 from dbt_activate.sandbox.journal import Change
 from dbt_activate.sandbox.rate_limit import RateLimit
@@ -53,7 +52,7 @@ _FAILURES = {
     504: ("TIMEOUT", "The request timed out."),
 }
 
-Body = TypeVar("Body")
+Input = TypeVar("Input")
 
 
 class HubSpotApi:
@@ -120,35 +119,35 @@ def _account(api: HubSpotApi, _call: Call, _names: Mapping[str, str]) -> Answer:
 
 def _batch_create(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    inputs = _counted(call, _read_body(call, CreateBatch).inputs)
+    inputs = _counted(call, read_body(call, CreateBatch).inputs)
     return batch_answer(api.crm.now(), crm_object, api.writer(call, crm_object).create(inputs), status=201)
 
 
 def _batch_update(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    inputs = _counted(call, _read_body(call, UpdateBatch).inputs)
+    inputs = _counted(call, read_body(call, UpdateBatch).inputs)
     return batch_answer(api.crm.now(), crm_object, api.writer(call, crm_object).update(inputs))
 
 
 def _batch_upsert(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    inputs = _counted(call, _read_body(call, UpdateBatch).inputs)
+    inputs = _counted(call, read_body(call, UpdateBatch).inputs)
+    outcome = api.writer(call, crm_object).upsert(inputs)
     if crm_object.name == "contacts" and any(each.id_property == "email" for each in inputs):
         call.note = _PARTIAL_UPSERT
-    outcome = api.writer(call, crm_object).upsert(inputs)
     return batch_answer(api.crm.now(), crm_object, outcome, says_new=True)
 
 
 def _batch_archive(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    inputs = _counted(call, _read_body(call, ArchiveBatch).inputs)
+    inputs = _counted(call, read_body(call, ArchiveBatch).inputs)
     api.writer(call, crm_object).archive([each.id for each in inputs])
     return Answer(204)
 
 
 def _batch_read(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    body = _read_body(call, ReadBatch)
+    body = read_body(call, ReadBatch)
     _check_id_property(api, crm_object, body.id_property)
     ids = dict.fromkeys(each.id for each in _counted(call, body.inputs))
     found = {each: _lookup(crm_object, call, each, body.id_property) for each in ids}
@@ -176,7 +175,7 @@ def _list(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
 
 def _create(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    body = _read_body(call, OneRecord)
+    body = read_body(call, OneRecord)
     call.rows = 1
     outcome = api.writer(call, crm_object).create([CreateInput(properties=body.properties)])
     return Answer(201, after_write(crm_object, outcome.written[0]))
@@ -190,7 +189,7 @@ def _read(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
 
 def _update(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    body = _read_body(call, OneRecord)
+    body = read_body(call, OneRecord)
     call.rows = 1
     record = _one(api, crm_object, call, names["id"])
     outcome = api.writer(call, crm_object).update([UpdateInput(id=record.id, properties=body.properties)])
@@ -206,7 +205,7 @@ def _archive(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
 
 def _erase(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    body = _read_body(call, Erasure)
+    body = read_body(call, Erasure)
     call.rows = 1
     _check_id_property(api, crm_object, body.id_property)
     record = crm_object.find(body.object_id, body.id_property)
@@ -228,7 +227,7 @@ def _property(api: HubSpotApi, _call: Call, names: Mapping[str, str]) -> Answer:
 
 def _define_property(api: HubSpotApi, call: Call, names: Mapping[str, str]) -> Answer:
     crm_object = api.crm.object(names["type"])
-    return Answer(201, api.crm.define_property(crm_object, _read_body(call, NewProperty)))
+    return Answer(201, api.crm.define_property(crm_object, read_body(call, NewProperty)))
 
 
 def _schemas(api: HubSpotApi, _call: Call, _names: Mapping[str, str]) -> Answer:
@@ -242,7 +241,7 @@ def _one_schema(api: HubSpotApi, _call: Call, names: Mapping[str, str]) -> Answe
 
 
 def _define_schema(api: HubSpotApi, call: Call, _names: Mapping[str, str]) -> Answer:
-    return Answer(201, object_schema(api.crm, api.crm.define_object(_read_body(call, NewSchema))))
+    return Answer(201, object_schema(api.crm, api.crm.define_object(read_body(call, NewSchema))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,16 +301,7 @@ def _find(method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
     return None
 
 
-def _read_body(call: Call, kind: type[Body]) -> Body:
-    try:
-        return msgspec.json.decode(call.body, type=kind)
-    except msgspec.ValidationError as error:
-        raise invalid(f"Invalid input JSON: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(f"Invalid input JSON: {error}") from error
-
-
-def _counted(call: Call, inputs: list[Body]) -> list[Body]:
+def _counted(call: Call, inputs: list[Input]) -> list[Input]:
     call.rows = len(inputs)
     if len(inputs) > MOST_INPUTS:
         raise invalid(f"The maximum number of inputs in a batch request is {MOST_INPUTS}, received {len(inputs)}.")

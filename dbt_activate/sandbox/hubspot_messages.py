@@ -1,9 +1,11 @@
 """What the CRM's requests may say. A key that the published description does not know is refused."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
+from dbt_activate.sandbox.exchange import Call
+from dbt_activate.sandbox.hubspot_errors import invalid
 from dbt_activate.sandbox.properties import Option
 
 MOST_INPUTS = 100
@@ -115,3 +117,14 @@ class NewSchema(msgspec.Struct, rename="camel", kw_only=True):
     secondary_display_properties: list[str] = []
     primary_display_property: str | None = None
     description: str = ""
+
+
+Body = TypeVar("Body")
+
+
+def read_body(call: Call, kind: type[Body]) -> Body:
+    """Read the body of *call* as *kind*; a 400 that says where it is wrong."""
+    try:
+        return msgspec.json.decode(call.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"Invalid input JSON: {error}") from error

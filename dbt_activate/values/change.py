@@ -60,7 +60,7 @@ class Census:
         waiting: Failures that wait for their next attempt, and rows of unknown fate.
         faulty: Keys that are null or occur more than once.
         withheld: Removals not made because null keys hide which rows are meant.
-        first: Whether the ledger has never seen a run of this sync.
+        first: Whether no row of this sync was ever confirmed.
     """
 
     rows: int = 0

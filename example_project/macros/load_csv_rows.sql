@@ -1,4 +1,4 @@
-{# dbt's own macro renders a placeholder for each cell, which takes 14 of 15 seconds for the 69,659 purchases. #}
+{# dbt calls a macro for the placeholder of every cell, 15 seconds for the purchases. Rendered row by row, it takes 2. #}
 {% macro postgres__load_csv_rows(model, agate_table) %}
   {% set columns = get_seed_column_quoted_csv(model, agate_table.column_names) %}
   {% set placeholders = '(' ~ (['%s'] * agate_table.column_names | length) | join(', ') ~ ')' %}

@@ -20,6 +20,7 @@ Dbt: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 PROJECT = Path(__file__).parents[2] / "example_project"
 ACTIVATED = ("customer_profile", "high_value_customers", "customer_scores")
 CUSTOMERS = 23_570
+CONSENT = 5  # the place of marketing_consent in a row of high_value_customers
 BUILDS = {"first": (), "same day": ("--vars", "{as_of: 1997-10-01}"), "a week on": ("--vars", "{as_of: 1997-10-08}")}
 HUBSPOT_OWN = {"email", "firstname", "lastname", "country"}
 
@@ -112,6 +113,18 @@ def test_a_week_lets_some_high_value_customers_in_and_others_go(builds: Builds) 
     assert (len(before), len(after)) == (842, 855)
     assert (len(set(after) - set(before)), len(set(before) - set(after))) == (36, 23)
     assert _changed(before, after) == 154
+
+
+@pytest.mark.slow
+def test_a_week_removes_fewer_members_than_the_guard_of_the_webhook_allows(builds: Builds) -> None:
+    before, after = (
+        {key for key, row in builds[name]["high_value_customers"].items() if row[CONSENT]}
+        for name in ("first", "a week on")
+    )
+    allowed = float(_activate_blocks()["vip_webhook"]["guards"]["max_removed"].removesuffix("%"))
+
+    assert (len(before), len(after)) == (726, 738)
+    assert 100 * len(before - after) / len(before) < allowed
 
 
 @pytest.mark.slow

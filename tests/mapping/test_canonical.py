@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -78,7 +79,7 @@ def test_the_two_spellings_of_an_accent_are_two_values() -> None:
 
 def test_what_is_no_json_is_refused_by_the_name_of_its_type() -> None:
     with pytest.raises(TypeError, match="set is not a JSON type"):
-        canonical({"a": [{1}]})  # type: ignore[list-item, dict-item]
+        canonical({"a": [{1}]})  # type: ignore[list-item]
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_hash() -> None:
@@ -100,15 +101,15 @@ def test_the_text_is_json_and_holds_the_value_exactly(value: Json) -> None:
 
 @QUICK
 @given(st.dictionaries(st.text(), values, max_size=5), st.randoms())
-def test_the_order_of_fields_does_not_reach_the_hash(fields: dict[str, Json], random: "st.random_module") -> None:
+def test_the_order_of_fields_does_not_reach_the_hash(fields: dict[str, Json], random: Random) -> None:
     names = list(fields)
-    random.shuffle(names)  # type: ignore[attr-defined]
+    random.shuffle(names)
     assert payload_hash({name: fields[name] for name in names}) == payload_hash(fields)
 
 
 def test_a_payload_hash_has_128_bits_and_never_changes_between_releases() -> None:
     # A new value here would make every row of every ledger look changed.
-    assert payload_hash({"email": "a@example.com", "score": Decimal("1.50")}) == "PINNED"
+    assert payload_hash({"email": "a@example.com", "score": Decimal("1.50")}) == "57de9d2a3f4d0ffe4511a4d112567b13"
 
 
 def test_field_hashes_differ_by_key_field_and_value_and_agree_otherwise() -> None:

@@ -131,8 +131,8 @@ def test_a_list_that_holds_itself_is_refused() -> None:
         (memoryview(b"ab"), "YWI="),
         (date(2026, 1, 2), "2026-01-02"),
         (date(44, 3, 15), "0044-03-15"),
-        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05Z"),
-        (datetime(2026, 1, 2, 3, 4, 5, 6), "2026-01-02T03:04:05.000006Z"),
+        (datetime.fromisoformat("2026-01-02T03:04:05"), "2026-01-02T03:04:05Z"),
+        (datetime.fromisoformat("2026-01-02T03:04:05.000006"), "2026-01-02T03:04:05.000006Z"),
         (datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=2))), "2026-01-02T01:04:00Z"),
         (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00Z"),
         (datetime(2026, 1, 2, 3, tzinfo=Zoneless()), "2026-01-02T03:00:00Z"),
@@ -153,7 +153,7 @@ def test_a_list_that_holds_itself_is_refused() -> None:
         ((1, [2, None]), [1, [2, None]]),
         (array("i", [1, 2]), [1, 2]),
         (MappingProxyType({"a": date(2026, 1, 1)}), {"a": "2026-01-01"}),
-        ({1: "x", True: "y"}, {"1": "y"}),
+        ({True: "y"}, {"true": "y"}),
         ({date(2026, 1, 1): 1, Decimal("1.50"): 2, (1, 2): 3}, {"2026-01-01": 1, "1.5": 2, "[1,2]": 3}),
     ),
 )
@@ -186,39 +186,49 @@ anything = st.recursive(
 )
 
 
+def said_or_refused(value: object) -> "tuple[Json, str | None]":
+    """What *value* is said as, or the code by which it is refused; any other exception fails the test."""
+    try:
+        return to_json(value), None
+    except Unsayable as error:
+        return None, error.code
+
+
 @QUICK
 @given(anything)
 def test_every_value_is_said_losslessly_or_refused(value: object) -> None:
-    try:
-        said = to_json(value)
-    except Unsayable as error:
-        assert error.code
-        return
+    said, refused = said_or_refused(value)
+    assert refused in {None, "not_a_number", "bad_unicode", "date_out_of_range", "duplicate_name", "unsupported_type"}
     back = json.loads(canonical_text(said), parse_float=Decimal)
     assert canonical_text(to_json(back)) == canonical_text(said)
-    json.dumps(said, allow_nan=False, default=str).encode("utf-8")
+    json.dumps(said, allow_nan=False, default=str, ensure_ascii=False).encode("utf-8")
 
 
 @QUICK
 @given(anything)
 def test_what_was_said_is_said_again_in_the_same_way(value: object) -> None:
-    try:
-        said = to_json(value)
-    except Unsayable:
-        return
+    said, _ = said_or_refused(value)
     assert canonical_text(to_json(said)) == canonical_text(said)
 
 
 @QUICK
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_no_decimal_changes_its_value(value: Decimal) -> None:
-    try:
-        said = to_json(value)
-    except Unsayable as error:
-        assert error.code == "number_too_long"
-        return
-    assert isinstance(said, int | float | Decimal)
-    assert Decimal(canonical_text(said)) == value
+    said, refused = said_or_refused(value)
+    assert refused in {None, "number_too_long"}
+    assert refused or Decimal(canonical_text(said)) == value
+
+
+@QUICK
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)
+def test_what_is_json_already_stays_as_it_is(value: Json) -> None:
+    assert json.dumps(to_json(value)) == json.dumps(value)
 
 
 DUCKDB = {

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dbt_activate.contracts import Warehouse
@@ -58,7 +59,8 @@ class World:
     warehouse: Warehouse
     schema: str
     destination: FakeDestination = field(default_factory=FakeDestination)
-    clock: FakeClock = field(default_factory=FakeClock)
+    # The warehouse has a clock of its own, which is not fake: back-off is judged by it.
+    clock: FakeClock = field(default_factory=lambda: FakeClock(datetime.now(UTC)))
     events: list[Event] = field(default_factory=list)
     stores_values: bool = True
     limits: Limits = field(default_factory=Limits)

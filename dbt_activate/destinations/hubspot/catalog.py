@@ -70,7 +70,7 @@ CONNECTION_SCHEMA: Schema = {
         "api_version": {"type": "string", "pattern": "^(v3|20[0-9]{2}-(03|09))$"},
         "identifiers": {
             "type": "object",
-            "description": "Object to properties that are unique in this account, where the token may not read schemas.",
+            "description": "Object to properties that are unique in this account without being marked so.",
             "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
         },
         "batch_size": {"type": "integer", "minimum": 1, "maximum": ROWS},
@@ -81,7 +81,7 @@ CONNECTION_SCHEMA: Schema = {
 
 
 def crm_object(name: str) -> CrmObject | None:
-    """What is known of the object *name*; None where it can be no object. Custom objects go by ``2-123`` or ``p_name``."""
+    """What is known of the object *name*; None where it can be no object. Custom ones go by ``2-123`` or ``p_name``."""
     return OBJECTS.get(name) or (CrmObject() if _CUSTOM.fullmatch(name) else None)
 
 

@@ -41,16 +41,21 @@ class Spelled:
 
 
 def spell(payload: Payload) -> Encoded:
-    """Spell a row for the wire."""
-    body = Spelled(
+    """Spell a row for the wire, and measure it."""
+    body = spelled(payload)
+    size = len(_JSON.encode((body.properties, body.on_create))) + len(body.value.encode()) + _INPUT_SIZE
+    return Encoded(payload=payload, body=body, size=size)
+
+
+def spelled(payload: Payload) -> Spelled:
+    """A row in HubSpot's spelling. Of several identifier fields the first one matches."""
+    return Spelled(
         properties=_properties(payload),
         on_create=_spelled(payload.create_only),
         identifier=next(iter(payload.identity), ""),
         value=_identifier(payload.identity),
         confirmed=_identifier(payload.confirmed_identity or {}),
     )
-    size = len(_JSON.encode((body.properties, body.on_create))) + len(body.value.encode()) + _INPUT_SIZE
-    return Encoded(payload=payload, body=body, size=size)
 
 
 def text_of(value: Json) -> str:
@@ -60,9 +65,7 @@ def text_of(value: Json) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-        case str():
-            return value
-        case int():
+        case str() | int():
             return str(value)
         case float() | Decimal():
             return _number(value)

@@ -1,0 +1,149 @@
+"""The options that commands share, with dbt's names and dbt's environment variables."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import yaml
+
+from dbt_activate.errors import ConfigError, Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every command that reads a project was given."""
+
+    project_dir: Path
+    profiles_dir: Path | None
+    destinations_dir: Path | None
+    profile: str | None
+    target: str | None
+    target_path: Path | None
+    destination_target: str | None
+    variables: Mapping[str, object]
+    lock_timeout: float
+    log_format: str
+    log_level: str
+    quiet: bool
+    color: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which syncs a command is about."""
+
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+    selector: str | None
+    state: Path | None
+
+
+PROJECT_OPTIONS = (
+    click.option("--project-dir", type=DIRECTORY, envvar="DBT_PROJECT_DIR", default=Path(), help="Where dbt_project.yml is."),
+    click.option("--profiles-dir", type=DIRECTORY, envvar="DBT_PROFILES_DIR", help="Where profiles.yml is."),
+    click.option(
+        "--destinations-dir", type=DIRECTORY, envvar="DBT_ACTIVATE_DESTINATIONS_DIR", help="Where destinations.yml is."
+    ),
+    click.option("--profile", envvar="DBT_PROFILE", help="The profile, instead of the project's."),
+    click.option("--target", "-t", envvar="DBT_TARGET", help="The target, instead of the profile's."),
+    click.option("--target-path", type=DIRECTORY, envvar="DBT_TARGET_PATH", help="Where dbt's artifacts are."),
+    click.option("--destination-target", help="The output of each destination, instead of the one named like the target."),
+    click.option("--vars", "variables", default="{}", help="dbt variables, as YAML."),
+    click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for a DuckDB file."),
+    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to tell."),
+    click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warn", "error"]),
+        default="info",
+        show_default=True,
+        help="How much goes into target/activate/activate.log.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="Tell errors only."),
+    click.option("--no-color", is_flag=True, envvar="NO_COLOR", help="No colours."),
+    click.option("--debug", is_flag=True, help="Show a traceback with an error."),
+)
+
+SELECTION_OPTIONS = (
+    click.option("--select", "-s", multiple=True, help="Syncs, tag:, destination:, or dbt's selection of their models."),
+    click.option("--exclude", multiple=True, help="What to leave out, in the same words."),
+    click.option("--selector", help="A selector of selectors.yml."),
+    click.option("--state", type=DIRECTORY, envvar="DBT_STATE", help="Artifacts to compare with, for state:."),
+)
+
+
+def project_options(command: F) -> F:
+    """Take the options of a command that reads a project; it is given one ``common``."""
+    return _gathered(command, PROJECT_OPTIONS, "common", _common)
+
+
+def selection_options(command: F) -> F:
+    """Take the options that choose syncs; the command is given one ``selection``."""
+    return _gathered(command, SELECTION_OPTIONS, "selection", _selection)
+
+
+def _gathered(command: F, options: tuple[Callable[[F], F], ...], name: str, gather: Callable[..., object]) -> F:
+    import functools
+
+    @functools.wraps(command)
+    def wrapped(**arguments: object) -> object:
+        return command(**gather(arguments, name))
+
+    for option in reversed(options):
+        wrapped = option(wrapped)  # type: ignore[assignment, arg-type]
+    return wrapped  # type: ignore[return-value]
+
+
+def _common(arguments: dict[str, Any], name: str) -> dict[str, object]:
+    take = arguments.pop
+    take("debug")
+    common = Common(
+        project_dir=take("project_dir"),
+        profiles_dir=take("profiles_dir"),
+        destinations_dir=take("destinations_dir"),
+        profile=take("profile"),
+        target=take("target"),
+        target_path=take("target_path"),
+        destination_target=take("destination_target"),
+        variables=parse_variables(take("variables")),
+        lock_timeout=take("lock_timeout"),
+        log_format=take("log_format"),
+        log_level=take("log_level"),
+        quiet=take("quiet"),
+        color=not take("no_color"),
+    )
+    return {**arguments, name: common}
+
+
+def _selection(arguments: dict[str, Any], name: str) -> dict[str, object]:
+    take = arguments.pop
+    words = {key: tuple(word for text in take(key) for word in text.split()) for key in ("select", "exclude")}
+    return {**arguments, name: Selection(**words, selector=take("selector"), state=take("state"))}
+
+
+def parse_variables(text: str) -> Mapping[str, object]:
+    """Read ``--vars``.
+
+    Raises:
+        ConfigError: It is not a YAML mapping.
+    """
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(Problem("--vars", "is not YAML", "write it as dbt takes it: '{name: value}'")) from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(Problem("--vars", "is not a mapping", "write it as dbt takes it: '{name: value}'"))
+    return found
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of the process: read here, and handed on as a value."""
+    return dict(os.environ)

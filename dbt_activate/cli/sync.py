@@ -1,0 +1,134 @@
+"""``plan``, ``sync``, ``retry``, ``reset``: the commands that look for changes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dbt_activate.cli.application import Application, Execution, Finished
+from dbt_activate.cli.options import Common, Selection, project_options, selection_options
+from dbt_activate.cli.planfile import read_plan, write_plan
+from dbt_activate.cli.planview import PlanView
+from dbt_activate.cli.reporting import artifacts_of, reporting
+from dbt_activate.planning.diff import Scope
+from dbt_activate.run import RunOptions
+from dbt_activate.values.sync import Sync
+
+
+@click.command("plan")
+@selection_options
+@project_options
+@click.option("--show", type=click.IntRange(0), default=0, help="Show this many rows of each sync, old and new values.")
+@click.option("--unmask", is_flag=True, help="Show columns that are tagged as personal data, too.")
+@click.option(
+    "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True, help="The form."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, for `sync --plan`.")
+@click.option("--full-resync", is_flag=True, help="Plan as if every row had to be sent again.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many rows of each sync.")
+def plan_command(
+    common: Common,
+    selection: Selection,
+    show: int,
+    unmask: bool,
+    output: str,
+    out: Path | None,
+    full_resync: bool,
+    limit: int | None,
+) -> int:
+    """Show what a sync would do, row by row and field by field. Writes nothing, neither here nor there."""
+    application = Application(common)
+    syncs = application.syncs(selection)
+    view = PlanView(show=show, unmask=unmask)
+    options = RunOptions(dry=True, scope=Scope(full=full_resync), limit=limit)
+    with reporting(application, quiet=True) as report:
+        finished = Execution(application=application, report=report, options=options).run(syncs, view.look)
+    click.echo(view.render(finished.results, output, color=common.color and sys.stdout.isatty()))
+    if out is not None:
+        write_plan(out, finished.results)
+    return finished.exit_code
+
+
+@click.command("sync")
+@selection_options
+@project_options
+@click.option("--plan", "plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Do exactly this plan, or nothing.")
+@click.option("--dry-run", is_flag=True, help="Plan only; write nothing.")
+@click.option("--full-resync", is_flag=True, help="Send every row again, equal or not.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many rows of each sync.")
+@click.option("--threads", type=click.IntRange(1, 64), help="Requests in flight for one destination.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first row that does not get through.")
+@click.option("--override-guards", metavar="PLAN_HASH", help="Let this very plan pass its guards.")
+@click.option("--test-row", metavar="KEY", help="Send this one row, changed or not.")
+def sync_command(
+    common: Common,
+    selection: Selection,
+    plan_file: Path | None,
+    dry_run: bool,
+    full_resync: bool,
+    limit: int | None,
+    threads: int | None,
+    fail_fast: bool,
+    override_guards: str | None,
+    test_row: str | None,
+) -> int:
+    """Deliver what changed since it was last confirmed, and remember what is confirmed now."""
+    application = Application(common)
+    syncs = application.syncs(selection)
+    expected = read_plan(plan_file) if plan_file is not None else None
+    if expected is not None:
+        syncs = tuple(sync for sync in syncs if sync.name in expected)
+    options = RunOptions(
+        dry=dry_run,
+        scope=Scope(full=full_resync or test_row is not None, keys=(test_row,) if test_row is not None else ()),
+        limit=limit,
+        threads=threads,
+        fail_fast=fail_fast,
+        override=override_guards,
+        expected=expected,
+    )
+    return _run(application, syncs, options, "sync").exit_code
+
+
+@click.command("retry")
+@selection_options
+@project_options
+@click.option("--key", "keys", multiple=True, help="Only the row with this key; may be given several times.")
+@click.option("--code", help="Only rows that were refused with this code.")
+def retry_command(common: Common, selection: Selection, keys: tuple[str, ...], code: str | None) -> int:
+    """Send rejects again now, though neither their row nor the field map changed."""
+    application = Application(common)
+    options = RunOptions(scope=Scope(rejects_only=True, keys=keys, code=code))
+    return _run(application, application.syncs(selection), options, "retry").exit_code
+
+
+@click.command("reset")
+@click.argument("sync")
+@project_options
+@click.option("--mark-synced", is_flag=True, help="Remember the model as it is now as confirmed, and send nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def reset_command(common: Common, sync: str, mark_synced: bool, yes: bool) -> int:
+    """Forget what SYNC has confirmed: the next run takes every row for a new one."""
+    application = Application(common)
+    chosen = application.one(sync)
+    _confirm(chosen, mark_synced=mark_synced, yes=yes)
+    application.forget(chosen)
+    if not mark_synced:
+        click.echo(f"{sync}: forgotten")
+        return 0
+    return _run(application, (chosen,), RunOptions(adopt=True), "reset").exit_code
+
+
+def _confirm(sync: Sync, *, mark_synced: bool, yes: bool) -> None:
+    then = "take the model as confirmed, and send nothing" if mark_synced else "send every row again"
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Forget what '{sync.destination}' confirmed for '{sync.name}', and {then}?", abort=True)
+
+
+def _run(application: Application, syncs: tuple[Sync, ...], options: RunOptions, command: str) -> Finished:
+    with reporting(application, quiet=application.common.quiet) as report:
+        finished = Execution(application=application, report=report, options=options).run(syncs)
+    arguments: dict[str, Any] = {"command": command, "syncs": [sync.name for sync in syncs], "dry_run": options.dry}
+    artifacts_of(application, finished, arguments)
+    return finished

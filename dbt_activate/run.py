@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,9 +17,13 @@ from dbt_activate.delivery.batching import Cutter
 from dbt_activate.delivery.dispatch import Dispatcher, Stop
 from dbt_activate.delivery.spool import Spool
 from dbt_activate.errors import (
+    ActivateError,
+    ConfigError,
     DestinationError,
     FencedError,
     LockedError,
+    Problem,
+    WarehouseError,
 )
 from dbt_activate.ledger.journal import RunJournal, settled
 from dbt_activate.ledger.lease import Lease, acquire
@@ -96,9 +101,11 @@ class Runner:
     Attributes:
         links: Destination name to its link.
         check: Raises where a sync does not fit its destination's object.
+        check_columns: Says what in a sync does not fit the columns of its model.
         closed_gates: Says why dbt's own results keep a sync from being sent.
         look: Is shown each planned payload, for ``plan --show``.
         stop: Why to stop after the batches in flight; set by a signal.
+        misfits: What was wrong with syncs that could not run because of what a user wrote.
     """
 
     warehouse: Warehouse
@@ -111,15 +118,23 @@ class Runner:
     facts: RunFacts
     options: RunOptions
     check: Callable[[Sync, ObjectSpec], None]
+    check_columns: Callable[[Sync, Mapping[str, str]], tuple[Problem, ...]] = lambda _sync, _columns: ()
     closed_gates: Callable[[Sync], tuple[str, ...]] = lambda _: ()
     dbt_invocation_id: str | None = None
     version: str = ""
     look: Callable[[Sync, Payload], None] | None = None
     stop: Stop | None = None
+    misfits: list[Problem] = field(default_factory=list)
     _dispatcher: Dispatcher | None = None
 
     async def run(self, syncs: Iterable[Sync]) -> list[SyncResult]:
-        """Bring the destinations of *syncs* in step with their models, in this order; parents before children."""
+        """Bring the destinations of *syncs* in step with their models, in this order; parents before children.
+
+        Raises:
+            ConfigError: A sync does not fit its model. Nothing was done then.
+        """
+        syncs = list(syncs)
+        self._check_models(syncs)
         results: list[SyncResult] = []
         behind = False
         try:
@@ -139,6 +154,20 @@ class Runner:
         self.stop = self.stop or stop
         if self._dispatcher is not None:
             self._dispatcher.stopped = self._dispatcher.stopped or stop
+
+    def _check_models(self, syncs: Sequence[Sync]) -> None:
+        problems: list[Problem] = []
+        with self.warehouse.session(read_only=True) as session:
+            for sync in syncs:
+                try:
+                    columns = session.describe(f"SELECT * FROM {sync.model.relation}")
+                except WarehouseError as error:
+                    fault = f"the model's relation {sync.model.relation} cannot be read: {error}"
+                    problems.append(Problem(str(sync.at), fault, f"run `dbt run --select {sync.model.name}`"))
+                    continue
+                problems += self.check_columns(sync, columns)
+        if problems:
+            raise ConfigError(problems)
 
     async def _sync(self, sync: Sync) -> SyncResult:
         """One sync, from lease to release. What ends a sync ends this one only."""
@@ -160,6 +189,9 @@ class Runner:
         except LockedError as error:
             result = _result(sync, "locked", message=str(error))
         except FencedError as error:
+            result = _result(sync, "failed", message=str(error))
+        except ConfigError as error:
+            self.misfits += error.problems
             result = _result(sync, "failed", message=str(error))
         except DestinationError as error:
             result = _result(sync, "failed", message=f"destination '{sync.destination}': {error}")
@@ -202,7 +234,8 @@ class Runner:
         return lease
 
     def _give_back(self, lease: Lease) -> None:
-        with self.warehouse.session() as session:
+        # What went wrong before is what a user must hear of; a lease that cannot be given back runs out.
+        with suppress(ActivateError), self.warehouse.session() as session:
             lease.release(session)
 
     async def _plan(self, sync: Sync) -> Plan:
@@ -387,23 +420,6 @@ class Runner:
 
     def _warn(self, sync: Sync, message: str) -> None:
         self.report(Warned(sync=sync.name, message=message))
-
-
-def in_order(syncs: Sequence[Sync]) -> tuple[Sync, ...]:
-    """Parents before children: a sync whose records another one looks up goes first; otherwise the given order."""
-    named = {sync.name: sync for sync in syncs}
-    ordered: dict[str, Sync] = {}
-
-    def visit(sync: Sync) -> None:
-        for parent in _parents(sync):
-            if parent in named and parent not in ordered and parent != sync.name:
-                visit(named[parent])
-        ordered[sync.name] = sync
-
-    for sync in syncs:
-        if sync.name not in ordered:
-            visit(sync)
-    return tuple(ordered.values())
 
 
 def _parents(sync: Sync) -> tuple[str, ...]:

@@ -19,14 +19,14 @@ from dbt_activate.delivery.dispatch import Stop
 from dbt_activate.errors import ConfigError, DestinationError, Problem
 from dbt_activate.ledger.lease import acquire
 from dbt_activate.ledger.store import Ledger
-from dbt_activate.project.checks import check_against
-from dbt_activate.project.gates import gates
+from dbt_activate.project.checks import check_against, check_columns
+from dbt_activate.project.gates import gate_warnings, gates
 from dbt_activate.project.loading import Project, ProjectOptions, load_project
-from dbt_activate.project.selection import select
+from dbt_activate.project.selection import dbt_of, select
 from dbt_activate.registry import DestinationKinds, Link, SystemClock, connect, open_warehouse
-from dbt_activate.run import Runner, RunOptions, in_order
+from dbt_activate.run import Runner, RunOptions
 from dbt_activate.values.destination import ObjectSpec
-from dbt_activate.values.event import RunEnded, RunStarted, SyncResult
+from dbt_activate.values.event import RunEnded, RunStarted, SyncResult, Warned
 from dbt_activate.values.outcome import Outcome
 from dbt_activate.values.payload import RunFacts
 from dbt_activate.values.sync import Sync
@@ -109,11 +109,13 @@ class Application:
             exclude=selection.exclude,
             selector=selection.selector,
             state=selection.state,
+            run_dbt=dbt_of(self.project),
         )
-        enabled = in_order([sync for sync in chosen if sync.enabled])
-        if not enabled:
-            raise ConfigError(Problem("--select", "names no enabled sync", "`dbt-activate list` shows what there is"))
-        return enabled
+        if not chosen:
+            raise ConfigError(
+                Problem(str(self.project.directory), "the project has no enabled sync", "`dbt-activate init` writes one")
+            )
+        return chosen
 
     def one(self, name: str) -> Sync:
         """The sync called *name*.
@@ -147,7 +149,11 @@ class Application:
 
     def closed_gates(self, sync: Sync) -> tuple[str, ...]:
         """Why dbt's own results keep *sync* from being sent."""
-        return gates(self.project, sync, self.clock.now()).closed
+        return gates(self.project, sync, self.clock.now())
+
+    def warnings(self, sync: Sync) -> tuple[str, ...]:
+        """What a person should know of dbt's results, though it keeps nothing back."""
+        return gate_warnings(self.project, sync, self.clock.now())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,13 +182,17 @@ class Execution:
             facts=facts,
             options=self.options,
             check=_refuse_misfits,
+            check_columns=lambda sync, columns: check_columns(sync, columns, application.warehouse.dialect),
             closed_gates=application.closed_gates,
-            dbt_invocation_id=application.project.manifest.invocation_id,
+            dbt_invocation_id=application.project.manifest.metadata.invocation_id,
             version=__version__,
             look=look,  # type: ignore[arg-type]
         )
+        for sync in syncs:
+            for warning in application.warnings(sync):
+                self.report(Warned(sync=sync.name, message=warning))
         results, signalled = asyncio.run(self._until_signal(syncs))
-        code = 128 + signalled if signalled else int(any(result.left_behind for result in results))
+        code = _exit_code(results, self.runner, signalled)
         seconds = clock.monotonic() - started
         self.report(RunEnded(run_id=facts.run_id, exit_code=code, seconds=seconds))
         return Finished(tuple(results), code, seconds)
@@ -202,6 +212,12 @@ class Execution:
             loop.add_signal_handler(number, stop, number)
         results = await self.runner.run(syncs)
         return results, received[0] if received else 0
+
+
+def _exit_code(results: Sequence[SyncResult], runner: Runner, signalled: int) -> int:
+    if signalled:
+        return 128 + signalled
+    return 2 if runner.misfits else int(any(result.left_behind for result in results))
 
 
 def _facts(application: Application) -> RunFacts:

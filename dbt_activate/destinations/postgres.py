@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, LiteralString, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from dbt_activate.contracts import Tools
 from dbt_activate.destinations.columns import Column, Table, UnspellableError, as_text, json_text
@@ -101,7 +101,7 @@ class _Link:
         self._timeout = str(int(timeout_seconds * 1000))
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        cursor = self.connection.execute(cast("LiteralString", sql), values or None)
+        cursor = self.connection.execute(sql, values or None)
         if sql == "BEGIN":
             self.connection.execute(_SESSION, (self._timeout,))
         return cursor.fetchall() if cursor.description else []
@@ -109,7 +109,7 @@ class _Link:
     def load(self, stage: Stage, rows: Sequence[Sequence[object]]) -> None:
         import psycopg
 
-        command = cast("LiteralString", f"COPY {quote(stage.name)} FROM STDIN")
+        command = f"COPY {quote(stage.name)} FROM STDIN"
         try:
             with self.connection.cursor() as cursor, cursor.copy(command) as copy:
                 for row in rows:
@@ -208,7 +208,11 @@ class Postgres(TableDestination):
 
     def _conninfo(self) -> dict[str, Any]:
         settings = self.connection.settings
-        given = {name: settings[name] for name in ("host", "port", "user", "password", "dbname", "sslmode") if name in settings}
+        given = {
+            name: settings[name]
+            for name in ("host", "port", "user", "password", "dbname", "sslmode")
+            if name in settings
+        }
         given["conninfo"] = settings.get("url", "")
         return {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
 

@@ -117,7 +117,9 @@ def update(stage: Stage, identifier: Sequence[str], columns: Sequence[str]) -> s
     )
 
 
-def insert(stage: Stage, *, unless: Sequence[str] = (), conflict: Sequence[str] = (), update: Sequence[str] = ()) -> str:
+def insert(
+    stage: Stage, *, unless: Sequence[str] = (), conflict: Sequence[str] = (), update: Sequence[str] = ()
+) -> str:
     """Make records of the rows in the stage.
 
     Args:

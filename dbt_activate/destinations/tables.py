@@ -307,7 +307,10 @@ class TableDestination(Destination):
             raise self._error(name, self._blame(error)) from error
 
     def _error(self, name: TableName | None, fault: Fault) -> DestinationError:
-        kinds: Mapping[Blame, Callable[..., DestinationError]] = {Blame.BUSY: RetryableError, Blame.LOST: RetryableError}
+        kinds: Mapping[Blame, Callable[..., DestinationError]] = {
+            Blame.BUSY: RetryableError,
+            Blame.LOST: RetryableError,
+        }
         return kinds.get(fault.blame, FatalError)(f"{self._place(name)}: {fault.message}", code=fault.code)
 
     def _missing(self, name: TableName) -> FatalError:

@@ -43,9 +43,7 @@ class Row:
     before: tuple[object, ...] | None = None
 
 
-def write(
-    link: Link, fragments: Fragments, table: Table, operation: Operation, rows: Sequence[Row]
-) -> dict[int, str]:
+def write(link: Link, fragments: Fragments, table: Table, operation: Operation, rows: Sequence[Row]) -> dict[int, str]:
     """Write *rows*; return code by position of those that are refused, ``not_found`` or ``duplicate``.
 
     Raises:

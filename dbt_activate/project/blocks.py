@@ -118,7 +118,7 @@ class _Draft:
 
     def sync(self) -> Sync:
         raw, at = self.raw, self.entry.at
-        fields = read_fields(raw.get("fields", {}), at.at("fields"), self.faults)
+        fields = read_fields(raw.get("fields", {}), at, self.faults)
         mode = SyncMode(raw.get("mode", "upsert"))
         self._check_destination()
         return Sync(

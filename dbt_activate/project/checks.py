@@ -6,7 +6,7 @@ from dbt_activate.contracts import Dialect
 from dbt_activate.errors import Problem
 from dbt_activate.project.expressions import read_expression
 from dbt_activate.project.faults import Faults, choice, did_you_mean
-from dbt_activate.project.field_maps import columns_of
+from dbt_activate.project.field_maps import columns_of, field_place
 from dbt_activate.values.destination import FieldSpec, ObjectSpec
 from dbt_activate.values.sync import (
     REMOVALS,
@@ -35,7 +35,7 @@ def check_columns(sync: Sync, columns: Mapping[str, str], dialect: Dialect | str
     for name in sync.primary_key:
         seen.check(name, sync.at.at("primary_key"), faults)
     for field in sync.fields:
-        place = place_of(sync, field)
+        place = field_place(sync.at, field.path)
         for name in columns_of(field.source):
             seen.check(name, place, faults)
         if isinstance(field.source, Sql):
@@ -43,12 +43,6 @@ def check_columns(sync: Sync, columns: Mapping[str, str], dialect: Dialect | str
     if sync.where is not None:
         _check_where(sync.where, sync.at.at("where"), seen, columns, faults)
     return faults.problems
-
-
-def place_of(sync: Sync, field: FieldMap) -> Location:
-    """Where *field* stands in the block of *sync*."""
-    inner = (part for name in field.path[1:] for part in ("fields", name))
-    return sync.at.at("fields", field.path[0], *inner)
 
 
 class _Columns:
@@ -118,7 +112,7 @@ def _refuse_on_create(sync: Sync, spec: ObjectSpec, faults: Faults) -> None:
     for field in sync.fields:
         if field.write is WritePolicy.ON_CREATE:
             fault = f"{spec.name} does not tell new records from old ones, so that `on_create` cannot be kept"
-            faults.add(place_of(sync, field).at("write"), fault, "leave `write` out, or leave the field out")
+            faults.add(field_place(sync.at, field.path).at("write"), fault, "leave `write` out, or leave the field out")
 
 
 def _check_identifier(sync: Sync, spec: ObjectSpec, faults: Faults) -> None:
@@ -140,7 +134,7 @@ def _check_required(sync: Sync, fields: Mapping[str, FieldSpec], faults: Faults)
 
 def _check_field(sync: Sync, field: FieldMap, fields: Mapping[str, FieldSpec], faults: Faults) -> None:
     spec = fields.get(field.path[0])
-    place = place_of(sync, field)
+    place = field_place(sync.at, field.path)
     if spec is None:
         there = did_you_mean(field.path[0], fields) or "`dbt-activate destinations` lists the fields"
         faults.add(sync.at.at("fields", field.path[0]), f"there is no field '{field.path[0]}'", there)
@@ -179,5 +173,5 @@ def check_overlaps(syncs: Iterable[Sync]) -> tuple[Problem, ...]:
             other = writers.setdefault((sync.destination, sync.object, field.name), sync)
             if other is not sync and field.name not in sync.identifier:
                 fault = f"the sync '{other.name}' writes this field of the same records, too"
-                faults.add(place_of(sync, field), fault, "leave it to one of them")
+                faults.add(field_place(sync.at, field.path), fault, "leave it to one of them")
     return faults.problems

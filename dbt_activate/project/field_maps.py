@@ -33,13 +33,19 @@ def names(value: str | list[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def field_place(at: Location, path: tuple[str, ...]) -> Location:
+    """Where the field *path* stands, in a sync whose place is *at*."""
+    inner = (part for name in path[1:] for part in ("fields", name))
+    return at.at("fields", path[0], *inner)
+
+
 def read_fields(raw: Mapping[str, Any], at: Location, faults: Faults) -> tuple[FieldMap, ...]:
-    """The field maps of *raw*, in its order, nested ones flattened. Faults of one field leave the others alone."""
-    fields = tuple(_fields(raw, (), at, faults))
+    """The field maps of *raw*, the `fields` of the sync at *at*, in its order, nested ones flattened."""
+    fields = tuple(_fields(raw, (), at.at("fields"), faults))
     seen: set[str] = set()
     for field in fields:
         if field.name in seen:
-            faults.add(at.at(*field.path), f"two fields are called '{field.name}'", "keep one of them")
+            faults.add(field_place(at, field.path), f"two fields are called '{field.name}'", "keep one of them")
         seen.add(field.name)
     return fields
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from dbt_activate.project.faults import Faults, choice
+from dbt_activate.project.field_maps import field_place
 from dbt_activate.values.sync import Location, Lookup, Sync
 
 
@@ -44,8 +45,8 @@ def check_lookups(syncs: Iterable[Sync], faults: Faults) -> None:
 
 
 def _lookups(sync: Sync) -> list[tuple[Location, Lookup]]:
-    base = sync.at.at("fields")
-    return [(base.at(*one.path, "lookup"), one.source) for one in sync.fields if isinstance(one.source, Lookup)]
+    found = ((field_place(sync.at, one.path).at("lookup"), one.source) for one in sync.fields)
+    return [(place, source) for place, source in found if isinstance(source, Lookup)]
 
 
 def _check_lookup(at: Location, lookup: Lookup, known: Mapping[str, Sync], faults: Faults) -> None:

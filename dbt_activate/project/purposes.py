@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbt_activate.project.faults import Faults, choice, shown
+from dbt_activate.project.field_maps import field_place
 from dbt_activate.project.manifest import Node, meta_of
 from dbt_activate.values.sync import Column, FieldMap, Location, Sql
 
@@ -71,7 +72,7 @@ def check_purposes(flow: Flow, tags: Mapping[str, Tag], faults: Faults) -> None:
 
 def _uses(flow: Flow, faults: Faults) -> Iterator[tuple[str, Location]]:
     for field in flow.fields:
-        place = flow.at.at("fields", *_nested(field.path))
+        place = field_place(flow.at, field.path)
         match field.source:
             case Column(name):
                 yield name, place
@@ -81,11 +82,6 @@ def _uses(flow: Flow, faults: Faults) -> Iterator[tuple[str, Location]]:
                 continue
     if flow.where:
         yield from _in_sql(flow.where, flow.at.at("where"), flow.engine, faults)
-
-
-def _nested(path: tuple[str, ...]) -> Iterator[str]:
-    for index, name in enumerate(path):
-        yield from (("fields", name) if index else (name,))
 
 
 def _in_sql(text: str, place: Location, engine: str, faults: Faults) -> Iterator[tuple[str, Location]]:

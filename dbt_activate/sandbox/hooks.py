@@ -234,9 +234,9 @@ def _unwrapped(body: object, records_key: str) -> list[object]:
 
 
 def _mappings(items: Sequence[object]) -> list[Item]:
-    wrong = next((each for each in items if not isinstance(each, dict)), None)
-    if wrong is not None:
-        raise BadBodyError(f"each item must be a JSON object, not {type(wrong).__name__}")
+    wrong = [each for each in items if not isinstance(each, dict)]
+    if wrong:
+        raise BadBodyError(f"each item must be a JSON object, not {msgspec.json.encode(wrong[0]).decode()}")
     return [each for each in items if isinstance(each, dict)]
 
 

@@ -27,8 +27,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. *fault*: ``reset`` drops the connection instead of answering, ``truncate`` in the middle of the body,
-    ``hang`` never answers, ``drip`` answers with a byte now and then."""
+    """An answer.
+
+    *fault*: ``reset`` drops the connection instead of answering, ``truncate`` in the middle of the body, ``hang`` never
+    answers, ``drip`` answers with a byte now and then.
+    """
 
     status: int = 200
     json: object = None

@@ -221,9 +221,13 @@ async def test_the_envelopes_key_is_what_an_answer_names(server: "Loopback", rep
 async def test_a_row_that_the_answer_does_not_mention_has_no_result(
     server: "Loopback", reply: "type[Reply]", how: Mapping[str, object]
 ) -> None:
-    server.replies = [reply(json={"results": [{"id": 1, "status": "ok"}, None]})] if how is BY_INDEX else []
-    server.replies += [reply(json={"results": [{"id": 1, "status": "ok"}]})]
+    server.replies = [reply(json={"results": [{"id": 1, "status": "ok"}]})]
     assert list(await deliver(make_http(server.url, results=how), *THREE)) == ["key-1"]
+
+
+async def test_a_null_in_the_list_is_no_answer(server: "Loopback", reply: "type[Reply]") -> None:
+    server.replies = [reply(json={"results": [None, {"status": "ok"}]})]
+    assert list(await deliver(make_http(server.url, results=BY_INDEX), *TWO)) == ["key-2"]
 
 
 async def test_an_item_without_a_status_is_no_answer(server: "Loopback", reply: "type[Reply]") -> None:

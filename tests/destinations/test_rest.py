@@ -22,6 +22,7 @@ from dbt_activate.errors import (
 )
 from dbt_activate.testing.fakes import make_tools
 from dbt_activate.values.destination import Connection, Limits
+from dbt_activate.values.json import JsonObject
 from dbt_activate.values.secret import Secret
 
 if TYPE_CHECKING:
@@ -316,7 +317,14 @@ def test_a_refusal_carries_the_wait(
 
 
 def test_a_redacted_message_holds_no_value_of_the_row() -> None:
-    row = {"email": "Ann@x.example", "address": {"city": "Ulm"}, "tags": ["vip"], "age": 41, "on": True, "no": None}
+    row: JsonObject = {
+        "email": "Ann@x.example",
+        "address": {"city": "Ulm"},
+        "tags": ["vip"],
+        "age": 41,
+        "on": True,
+        "no": None,
+    }
     text = redact("ann@X.example of ULM\r\n\x1b[0m (vip, 41, 410, True): bad", [row])
     assert text == "*** of *** [0m (***, ***, 410, True): bad"
 

@@ -114,7 +114,7 @@ def _sqlite(directory: Path) -> Iterator[Database]:
     yield Database(Sqlite, {"path": str(path)}, run)
 
 
-def payload(key: str, operation: Operation = Operation.UPSERT, **fields: Json) -> Payload:
+def payload(key: str, operation: Operation = Operation.UPSERT, /, **fields: Json) -> Payload:
     return Payload(
         key=key,
         change=ChangeKind.ADDED,
@@ -125,7 +125,7 @@ def payload(key: str, operation: Operation = Operation.UPSERT, **fields: Json) -
     )
 
 
-def renamed(key: str, old: str, new: str, **fields: Json) -> Payload:
+def renamed(key: str, old: str, new: str, /, **fields: Json) -> Payload:
     return Payload(
         key=key,
         change=ChangeKind.CHANGED,
@@ -177,7 +177,8 @@ def test_a_bad_row_alone_is_rejected_with_its_field(database: Database) -> None:
 
 def test_a_message_never_holds_a_value(database: Database) -> None:
     database.run(
-        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, age BIGINT CHECK (age > 0), mail VARCHAR(90) UNIQUE)"
+        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, age BIGINT CHECK (age > 0), "
+        "mail VARCHAR(90) UNIQUE)"
     )
     destination = database.destination()
     send(destination, payload("a", age=1, mail="canary@example.com"))
@@ -201,7 +202,7 @@ def test_a_value_of_another_type_is_rejected_without_being_quoted(database: Data
 
 
 def test_postgres_names_the_column_of_a_value_of_another_type(postgres: Database) -> None:
-    postgres.run(f"CREATE TABLE {postgres.table('people')} (id text PRIMARY KEY, \"a/ge\" bigint)")
+    postgres.run(f'CREATE TABLE {postgres.table("people")} (id text PRIMARY KEY, "a/ge" bigint)')
     result = send(postgres.destination(), payload("a", **{"a/ge": "canary"}))["a"]
     assert (result.field, result.pointer) == ("a/ge", "/a~1ge")
 
@@ -381,7 +382,9 @@ def test_a_new_row_may_take_the_identity_that_another_gives_up(database: Databas
     assert database.rows("people") == [("a", "new"), ("b", "1")]
 
 
-@pytest.mark.parametrize("name", ['we"ird', "x; DROP TABLE people; --", "naïve ☃ 名", "per%cent %s", "select", "$1", "?1"])
+@pytest.mark.parametrize(
+    "name", ['we"ird', "x; DROP TABLE people; --", "naïve ☃ 名", "per%cent %s", "select", "$1", "?1"]
+)
 def test_hostile_names_stay_names(database: Database, name: str) -> None:
     destination = database.destination()
     for value in ("1", "2"):
@@ -398,7 +401,19 @@ def test_a_field_named_like_our_own_columns_is_a_field(database: Database) -> No
     assert database.rows("people") == [("a", "1", "2", "3", "4")]
 
 
-TEXTS = ["it's", 'say "hi"', "a\r\nb\tc", "naïve 名 🎉", "\\N", "\\", "{}", "$1 ? %s", "'; DROP TABLE people; --", "", " x "]
+TEXTS = [
+    "it's",
+    'say "hi"',
+    "a\r\nb\tc",
+    "naïve 名 🎉",
+    "\\N",
+    "\\",
+    "{}",
+    "$1 ? %s",
+    "'; DROP TABLE people; --",
+    "",
+    " x ",
+]
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "x" * 100_000], ids=lambda text: repr(text)[:20])
@@ -436,7 +451,8 @@ def test_an_empty_identifier_rejects_its_row_alone(database: Database) -> None:
 
 def test_numbers_arrive_exactly(database: Database) -> None:
     database.run(
-        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, big BIGINT, cents DECIMAL(18, 2), whole BIGINT)"
+        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, big BIGINT, "
+        "cents DECIMAL(18, 2), whole BIGINT)"
     )
     row = payload("a", big=2**53 + 1, cents=Decimal("1234567890123.45"), whole=3.0)
     assert outcomes(send(database.destination(), row)) == {"a": Outcome.SUCCEEDED}
@@ -489,7 +505,8 @@ def test_rows_with_different_fields_leave_the_others_alone(database: Database) -
 @pytest.mark.parametrize("database", ["postgres", "duckdb"], indirect=True)
 def test_iso_texts_become_dates_and_lists_become_arrays(database: Database) -> None:
     database.run(
-        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, d DATE, t TIMESTAMPTZ, tags VARCHAR[], j JSON, u UUID)"
+        f"CREATE TABLE {database.table('people')} (id VARCHAR(90) PRIMARY KEY, d DATE, t TIMESTAMPTZ, "
+        "tags VARCHAR[], j JSON, u UUID)"
     )
     item = payload(
         "a",
@@ -500,7 +517,7 @@ def test_iso_texts_become_dates_and_lists_become_arrays(database: Database) -> N
         u="00000000-0000-0000-0000-000000000001",
     )
     send(database.destination(), item)
-    cast = "id, CAST(d AS VARCHAR(90)), CAST(CAST(t AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS VARCHAR(90)), tags, CAST(j AS VARCHAR(90))"
+    cast = "id, CAST(d AS VARCHAR(90)), CAST(t AT TIME ZONE 'UTC' AS VARCHAR(90)), tags, CAST(j AS VARCHAR(90))"
     (row,) = database.rows("people", cast)
     assert row == ("a", "2026-02-03", "2026-02-03 04:05:06", ['x,"y"', "z\\", None], '{"k":[1,null]}')
 
@@ -674,7 +691,9 @@ def test_a_duckdb_file_held_by_another_process_is_retried_and_the_holder_named(t
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        destination = DuckDb(Connection(name="db", output="dev", type="duckdb", settings={"path": str(path)}), make_tools())
+        destination = DuckDb(
+            Connection(name="db", output="dev", type="duckdb", settings={"path": str(path)}), make_tools()
+        )
         with pytest.raises(RetryableError, match=f"PID {holder.pid}"):
             send(destination, payload("a"))
         holder.communicate()

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -233,11 +235,31 @@ def test_a_multiple_is_counted_in_decimals_not_in_doubles(value: Json) -> None:
     assert by_schema({"x": value}, {"properties": {"x": {"multipleOf": 0.01}}}) == []
 
 
-def test_a_local_reference_is_followed_and_one_to_the_network_is_not() -> None:
+def test_a_reference_within_the_schema_is_followed() -> None:
     schema = {"$defs": {"t": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/t"}}}
     assert by_schema({"x": 1}, schema)[0][:2] == ("/x", "type")
-    with pytest.raises(ConfigError, match=r"m.yml, s.schema: .*leads nowhere"):
-        by_schema({"x": 1}, {"properties": {"x": {"$ref": "https://127.0.0.1/t.json"}}})
+
+
+def test_a_reference_to_the_network_is_refused_and_nothing_is_fetched() -> None:
+    asked: list[str] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        reference = f"http://127.0.0.1:{server.server_port}/t.json"
+        with pytest.raises(ConfigError, match=r"m.yml, s.schema: .*leads nowhere"):
+            by_schema({"x": 1}, {"properties": {"x": {"$ref": reference}}})
+        server.shutdown()
+        thread.join()
+    assert asked == []
 
 
 def test_a_message_lists_twenty_violations_and_counts_the_rest() -> None:

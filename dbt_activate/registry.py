@@ -49,7 +49,12 @@ class DestinationKinds(Mapping[str, DestinationKind]):
 
     def __getitem__(self, name: str) -> DestinationKind:
         kind = self.load(name)
-        return DestinationKind(kind.connection_schema, object_required=kind.object_required, local=kind.local)
+        return DestinationKind(
+            connection_schema=kind.connection_schema, object_required=kind.object_required, local=kind.local
+        )
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))

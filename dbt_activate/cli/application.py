@@ -4,13 +4,11 @@ import asyncio
 import random
 import secrets
 import signal
-import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
 
 from dbt_activate import __version__
 from dbt_activate.cli.options import Common, Selection, environment
@@ -92,6 +90,16 @@ class Application:
             stores_values=settings.store == "values",
         )
 
+    @cached_property
+    def facts(self) -> RunFacts:
+        """Which run this is: one of a process."""
+        now = self.clock.now()
+        return RunFacts(
+            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+            run_started_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            invocation_id=str(uuid.uuid4()),
+        )
+
     @property
     def artifacts(self) -> Path:
         """Where our artifacts go."""
@@ -168,7 +176,7 @@ class Execution:
     def run(self, syncs: Sequence[Sync], look: object = None) -> Finished:
         """Run *syncs*, and stop cleanly where a signal asks for it."""
         application, clock = self.application, self.application.clock
-        facts = _facts(application)
+        facts = application.facts
         started = clock.monotonic()
         self.report(RunStarted(run_id=facts.run_id, syncs=tuple(sync.name for sync in syncs), dry=self.options.dry))
         self.runner = Runner(
@@ -220,19 +228,6 @@ def _exit_code(results: Sequence[SyncResult], runner: Runner, signalled: int) ->
     return 2 if runner.misfits else int(any(result.left_behind for result in results))
 
 
-def _facts(application: Application) -> RunFacts:
-    return RunFacts(
-        run_id=f"{application.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
-        run_started_at=application.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        invocation_id=str(uuid.uuid4()),
-    )
-
-
 def _refuse_misfits(sync: Sync, spec: ObjectSpec) -> None:
     if problems := check_against(sync, spec):
         raise ConfigError(problems)
-
-
-def output() -> TextIO:
-    """Where a command's answer goes."""
-    return sys.stdout

@@ -2,12 +2,68 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 from dbt_activate import __version__
 from dbt_activate.cli.application import Application, Finished
 from dbt_activate.contracts import Reporter
+from dbt_activate.reporters.fanout import FanOut
+from dbt_activate.reporters.jsonlines import JsonLinesReporter, open_log
 
 LOG = "activate.log"
 RESULTS = "activate_results.json"
+
+
+@contextmanager
+def reporting(application: Application, *, quiet: bool, log: bool = True) -> Iterator[Reporter]:
+    """Reporters for one run: the screen in the form that was asked for, and the log file unless *log* is false."""
+    common, clock, run_id = application.common, application.clock, application.facts.run_id
+    with ExitStack() as open_things:
+        reporters: list[Reporter] = []
+        if common.log_format == "json" and not quiet:
+            reporters.append(JsonLinesReporter(sys.stdout, clock.now, run_id, level=common.log_level))
+        else:
+            reporters.append(open_things.enter_context(_console(application, quiet=quiet)))
+        if log:
+            stream = open_things.enter_context(open_log(application.artifacts / LOG))
+            reporters.append(JsonLinesReporter(stream, clock.now, run_id, level=common.log_level))
+        yield FanOut(*reporters)
+
+
+@contextmanager
+def _console(application: Application, *, quiet: bool) -> Iterator[Reporter]:
+    from rich.console import Console
+
+    from dbt_activate.reporters.console import ConsoleReporter
+
+    console = Console(no_color=not application.common.color, highlight=False)
+    with ConsoleReporter(console, live=True, quiet=quiet) as reporter:
+        yield reporter
+
+
+def write_artifacts(application: Application, finished: Finished, arguments: Mapping[str, object]) -> None:
+    """Write ``activate_results.json``.
+
+    Raises:
+        ActivateError: It cannot be written.
+    """
+    from dbt_activate.reporters.results import ResultsMetadata, write_results
+
+    project, facts = application.project, application.facts
+    metadata = ResultsMetadata(
+        version=__version__,
+        generated_at=application.clock.now(),
+        run_id=facts.run_id,
+        invocation_id=facts.invocation_id,
+        dbt_invocation_id=project.manifest.metadata.invocation_id,
+        dbt_version=project.manifest.metadata.dbt_version,
+        dbt_target=project.profile.target,
+        dbt_schema=project.profile.schema,
+    )
+    write_results(
+        application.artifacts / RESULTS,
+        results=finished.results,
+        metadata=metadata,
+        args=arguments,
+        elapsed_seconds=finished.seconds,
+    )

@@ -10,7 +10,7 @@ from dbt_activate.cli.application import Application, Execution, Finished
 from dbt_activate.cli.options import Common, Selection, project_options, selection_options
 from dbt_activate.cli.planfile import read_plan, write_plan
 from dbt_activate.cli.planview import PlanView
-from dbt_activate.cli.reporting import artifacts_of, reporting
+from dbt_activate.cli.reporting import write_artifacts, reporting
 from dbt_activate.planning.diff import Scope
 from dbt_activate.run import RunOptions
 from dbt_activate.values.sync import Sync
@@ -42,7 +42,7 @@ def plan_command(
     syncs = application.syncs(selection)
     view = PlanView(show=show, unmask=unmask)
     options = RunOptions(dry=True, scope=Scope(full=full_resync), limit=limit)
-    with reporting(application, quiet=True) as report:
+    with reporting(application, quiet=True, log=False) as report:
         finished = Execution(application=application, report=report, options=options).run(syncs, view.look)
     click.echo(view.render(finished.results, output, color=common.color and sys.stdout.isatty()))
     if out is not None:
@@ -130,5 +130,5 @@ def _run(application: Application, syncs: tuple[Sync, ...], options: RunOptions,
     with reporting(application, quiet=application.common.quiet) as report:
         finished = Execution(application=application, report=report, options=options).run(syncs)
     arguments: dict[str, Any] = {"command": command, "syncs": [sync.name for sync in syncs], "dry_run": options.dry}
-    artifacts_of(application, finished, arguments)
+    write_artifacts(application, finished, arguments)
     return finished

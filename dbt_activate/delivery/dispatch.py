@@ -78,8 +78,10 @@ class Dispatcher:
     retries: int = 0
     _breaker: Breaker = field(init=False)
     _settled: Counter[Outcome] = field(default_factory=Counter)
+    _reported: int = 0
 
     def __post_init__(self) -> None:
+        self._reported = self.pacer.requests
         self._breaker = Breaker(self.policy.failures_to_open)
 
     async def deliver(self, payloads: Iterable[Payload]) -> None:
@@ -107,7 +109,7 @@ class Dispatcher:
 
     async def _work(self, queue: "asyncio.Queue[Batch | None]") -> None:
         while (batch := await queue.get()) is not None:
-            started, requests = self.clock.monotonic(), self.pacer.requests
+            started = self.clock.monotonic()
             results = await self._settle(batch, 1)
             self.journal.settle(batch, results)
             self._judge(results)
@@ -116,10 +118,15 @@ class Dispatcher:
                     sync=batch.sync,
                     number=batch.number,
                     outcomes=Counter(result.outcome for result in results),
-                    requests=self.pacer.requests - requests,
+                    requests=self._new_requests(),
                     seconds=self.clock.monotonic() - started,
                 )
             )
+
+    def _new_requests(self) -> int:
+        """Requests since the last report: with several in flight, none of them is one batch's alone."""
+        new, self._reported = self.pacer.requests - self._reported, self.pacer.requests
+        return new
 
     async def _settle(self, batch: Batch, attempt: int) -> list[RowResult]:  # noqa: C901, PLR0911 - one arm per ending
         """One result for each row of *batch*, whatever it takes."""

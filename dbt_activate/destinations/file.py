@@ -10,9 +10,11 @@ import errno
 import glob
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -39,6 +41,8 @@ _HOPELESS = {
     errno.EPERM,
     errno.EROFS,
 }
+
+_NAME = re.compile(r"(?P<time>\d{8}T\d{12}Z)-(?P<number>\d{6})-(?P<key>\w+)")
 
 _LONGEST_KEY = 128
 """Characters of an idempotency key that a file's name has room for."""
@@ -84,7 +88,7 @@ class File(Destination):
         self._operation_column = str(settings.get("operation_column") or "")
         self._envelope = bool(settings.get("envelope"))
         self._lock = threading.Lock()
-        self._created: dict[str, set[str]] = {}
+        self._found: dict[Path, _Found] = {}
         self._names: dict[str, str] = {}
 
     def describe(self, object_name: str | None) -> ObjectSpec:
@@ -105,7 +109,7 @@ class File(Destination):
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._error(error) from error
+            raise self._error(error, root) from error
         if not os.access(root, os.W_OK | os.X_OK):
             raise FatalError(f"{self._place()}: {root} cannot be written to; allow it", code="permission")
         return Account(self._template, label=root.name)
@@ -122,7 +126,7 @@ class File(Destination):
         try:
             self._write(batch, directory, records)
         except OSError as error:
-            raise self._error(error) from error
+            raise self._error(error, directory) from error
         return results
 
     def _object(self, object_name: str | None) -> str:
@@ -162,23 +166,30 @@ class File(Destination):
         return records, results
 
     def _write(self, batch: Batch, directory: Path, records: Sequence[JsonObject]) -> None:
-        key = _file_safe(batch.idempotency_key)
         with self._lock:
-            if not records or (batch.operation is Operation.CREATE and key in self._already_created(batch)):
-                return
-            stamp = self.tools.clock.now().strftime("%Y%m%dT%H%M%S%fZ")
-            # The same name in every try of this run, so that a try whose end we did not see is overwritten.
-            name = self._names.setdefault(key, f"{stamp}-{batch.number:06d}-{key}.{self._format}")
-        lines = _FORMATS[self._format](records, self._guard)
-        _put(directory / name, "".join(lines).encode())
+            name = self._name(batch)
+        if records and name:
+            lines = _FORMATS[self._format](records, self._guard)
+            _put(directory / name, "".join(lines).encode())
 
-    def _already_created(self, batch: Batch) -> set[str]:
-        """The keys of files that earlier runs left. Read once: only this run adds to them now."""
-        directory = str(self._directory(batch, "\0"))
-        if directory not in self._created:
-            pattern = glob.escape(directory).replace("\0", "*") + f"/*.{self._format}"
-            self._created[directory] = {Path(found).stem.rpartition("-")[2] for found in glob.iglob(pattern)}
-        return self._created[directory]
+    def _name(self, batch: Batch) -> str | None:
+        """The name of the batch's file; None where an earlier run has created these records."""
+        key = _file_safe(batch.idempotency_key)
+        found = self._look(batch)
+        if batch.operation is Operation.CREATE and key in found.keys:
+            return None
+        # The same name in every try of this run, so that a try whose end we did not see is overwritten.
+        if key not in self._names:
+            self._names[key] = f"{found.next(self.tools.clock.now())}-{key}.{self._format}"
+        return self._names[key]
+
+    def _look(self, batch: Batch) -> "_Found":
+        """What earlier runs left. Read once: only this run adds to it now."""
+        directory = self._directory(batch, "\0")
+        if directory not in self._found:
+            pattern = glob.escape(str(directory)).replace("\0", "*") + f"/*.{self._format}"
+            self._found[directory] = _Found(Path(directory.anchor).glob(pattern.removeprefix(directory.anchor)))
+        return self._found[directory]
 
     def _directory(self, batch: Batch, run_id: str) -> Path:
         parts = {"{object}": self._object(batch.object), "{run_id}": run_id, "{sync}": quote(batch.sync, safe="")}
@@ -187,13 +198,29 @@ class File(Destination):
             path = path.replace(placeholder, part)
         return Path(path)
 
-    def _error(self, error: OSError) -> DestinationError:
-        message = f"{self._place()}: {error.filename or self._template}: {error.strerror or error}"
+    def _error(self, error: OSError, path: Path) -> DestinationError:
+        message = f"{self._place()}: {path}: {error.strerror or error}"
         if error.errno in _HOPELESS:
             return FatalError(f"{message}; correct `path`, or allow writing to it", code="path")
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             return RetryableError(f"{message}; make room on the disk", code="disk_full")
         return RetryableError(message, code="io")
+
+
+class _Found:
+    """The files of earlier runs: the *keys* of their batches, and the last of their names."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        names = [name for path in paths if (name := _NAME.fullmatch(path.stem))]
+        self.keys = {name["key"] for name in names}
+        self._last = max(((name["time"], int(name["number"])) for name in names), default=("", 0))
+
+    def next(self, now: datetime) -> str:
+        """A name that sorts after all others, also where the clock was put back."""
+        time = now.strftime("%Y%m%dT%H%M%S%fZ")
+        last, number = self._last
+        self._last = (time, 0) if time > last else (last, number + 1)
+        return "{}-{:06d}".format(*self._last)
 
 
 def _fields(payload: Payload) -> JsonObject:

@@ -211,7 +211,7 @@ class _Draft:
 
     @property
     def _fields_are_sound(self) -> bool:
-        return bool(self.raw.get("fields") == self.entry.raw.get("fields"))
+        return bool("fields" in self.raw and self.raw["fields"] == self.entry.raw["fields"])
 
     def _check_identifier(self, name: str, fields: Mapping[str, FieldMap]) -> None:
         at = self.entry.at.at("identifier")

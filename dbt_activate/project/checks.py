@@ -16,6 +16,7 @@ from dbt_activate.values.sync import (
     Operation,
     Sql,
     Sync,
+    SyncMode,
     WritePolicy,
 )
 
@@ -80,7 +81,7 @@ def _check_sql(text: str, place: Location, seen: _Columns, faults: Faults) -> bo
 def _check_where(text: str, place: Location, seen: _Columns, columns: Mapping[str, str], faults: Faults) -> None:
     types = {name.casefold(): kind.lower() for name, kind in columns.items()}
     kind = types.get(text.strip().strip('"').casefold(), "")
-    if _check_sql(text, place, seen, faults) is False or kind.startswith(_WORDS_OF_NO_TRUTH):
+    if _check_sql(text, place, seen, faults) is False or any(word in kind for word in _WORDS_OF_NO_TRUTH):
         faults.add(place, "this is neither true nor false", "write a condition, such as is_active or score > 0")
 
 
@@ -100,12 +101,11 @@ def check_against(sync: Sync, spec: ObjectSpec) -> tuple[Problem, ...]:
 
 def _check_operations(sync: Sync, spec: ObjectSpec, faults: Faults) -> None:
     taken = ", ".join(operation.value for operation in spec.operations)
+    implied = {Operation.DELETE} if sync.mode is SyncMode.MIRROR else set()
     for operation in sync.operations:
         if operation not in spec.operations:
-            key = "on_removed" if operation in REMOVALS else "mode"
-            value = sync.on_removed if operation in REMOVALS else sync.mode
-            fault = f"'{value}' needs {operation}, which {spec.name} does not take"
-            faults.add(sync.at.at(key), fault, f"it takes: {taken}")
+            key = "on_removed" if operation in REMOVALS - implied else "mode"
+            faults.add(sync.at.at(key), f"{spec.name} takes no {operation}", f"it takes: {taken}")
 
 
 def _refuse_on_create(sync: Sync, spec: ObjectSpec, faults: Faults) -> None:

@@ -1,6 +1,6 @@
 """Reads the SQL that users write in a block: one scalar expression over the columns of one row, and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,8 @@ def read_expression(text: str, engine: str, at: Location) -> Expression:
     """
     _check_tokens(text, engine, at)
     tree = _parsed(text, engine, at)
-    for reason in _reasons(tree):
-        raise _refused(at, reason, _BELONGS)
+    for reason, remedy in _reasons(tree):
+        raise _refused(at, reason, remedy)
     columns = tuple(dict.fromkeys(_columns(tree)))
     return Expression(tree, columns, frozenset(_names(tree)), _is_condition(tree))
 
@@ -99,25 +99,27 @@ def _where(error: Exception) -> str:
     return f" (line {details[0]['line'] - 1}, column {details[0]['col']})" if details and details[0].get("line") else ""
 
 
-def _reasons(tree: "exp.Expression") -> Iterator[str]:
+def _reasons(tree: "exp.Expression") -> Iterator[tuple[str, str]]:
     from sqlglot import exp
 
-    reasons: Mapping[str, tuple[Any, ...]] = {
-        "a query of its own has no place in it": (exp.Query, exp.Exists, exp.Table),
-        "a window function looks at other rows": (exp.Window,),
-        "an aggregate looks at other rows": (exp.AggFunc,),
-        "a star stands for columns that nobody named": (exp.Star, exp.Columns, exp.PositionalColumn),
-        "a placeholder stands for nothing here": (exp.Placeholder, exp.Parameter),
-        "its value is another one in every run": (exp.Rand, exp.Uuid),
-        "a statement has no place in it": (exp.DDL, exp.DML, exp.Command),
-    }
-    for reason, kinds in reasons.items():
+    reasons: tuple[tuple[tuple[Any, ...], str, str], ...] = (
+        ((exp.Query, exp.Exists, exp.Table), "a query of its own has no place in it", _BELONGS),
+        ((exp.Window,), "a window function looks at other rows", _BELONGS),
+        ((exp.AggFunc,), "an aggregate looks at other rows", _BELONGS),
+        ((exp.Explode, exp.UDTF, exp.ExplodingGenerateSeries), "it makes several rows of one", _BELONGS),
+        ((exp.Star, exp.Columns, exp.PositionalColumn), "it stands for columns that nobody named", "name them"),
+        ((exp.Placeholder, exp.Parameter), "a placeholder stands for nothing here", "write the value out"),
+        ((exp.Rand, exp.Uuid), _UNSTEADY, _BELONGS),
+        ((exp.DDL, exp.DML, exp.Command), "a statement has no place in it", "write one expression over the columns"),
+    )
+    for kinds, reason, remedy in reasons:
         if isinstance(tree, kinds) or tree.find(*kinds):
-            yield reason
+            yield reason, remedy
     if any(call.name.casefold() in _VOLATILE for call in tree.find_all(exp.Anonymous)):
-        yield "its value is another one in every run"
+        yield _UNSTEADY, _BELONGS
 
 
+_UNSTEADY = "its value is another one in every run, so that every row would be sent every time"
 _VOLATILE = frozenset(
     {"nextval", "setval", "random", "rand", "setseed", "gen_random_uuid", "uuid_generate_v4", "uuidv4", "uuidv7"}
 )

@@ -132,8 +132,9 @@ def _tell(file: str, name: str, path: str, node: yaml.Node, faults: Faults) -> N
     key = path.rpartition(".")[2]
     line = node.start_mark.line + 1
     fault = f"`{key}` stands where dbt drops it (line {line})"
-    shape = f"config:\n      meta:\n        {key}:"
-    faults.add(f"{file}, {name}.{path}", fault, f"move it below config and meta:\n    {shape} ...")
+    holder = path.split(".")[1] if path.startswith("columns.") else name
+    shape = f"    - name: {holder}\n      config:\n        meta:\n          {key}: ..."
+    faults.add(f"{file}, {name}.{path}", fault, f"move it below config and meta:\n{shape}")
 
 
 def _child(node: yaml.Node | None, *keys: str) -> yaml.Node | None:

@@ -81,8 +81,9 @@ def _refuse_elsewhere(manifest: Manifest, placement: Placement, faults: Faults) 
 
 def _refuse_kind(node: Node, kind: str, placement: Placement, faults: Faults) -> None:
     if node.activate is not None:
-        names = {"query": "saved query", "querie": "saved query", "saved querie": "saved query"}
-        fault = f"a sync reads a model, a snapshot or a seed, not a {names.get(kind, kind)}"
+        names = {"saved querie": "saved query"}
+        what = names.get(kind, kind)
+        fault = f"a sync reads a model, a snapshot or a seed, not {'an' if what[0] in 'aeo' else 'a'} {what}"
         faults.add(placement.at(node, "activate"), fault, "put the block on a model that selects from it")
 
 

@@ -10,7 +10,7 @@ from dbt_activate.project.rendering import Rendered, Surroundings, render_text
 from dbt_activate.values.secret import Secret
 from dbt_activate.values.sync import Location
 
-_REMEDY = "take it from the environment: \"{{ env_var('NAME') }}\""
+_REMEDY = "write \"{{ env_var('NAME') }}\""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SettingsReader:
         if rendered.from_environment and not str(rendered.value).strip():
             faults.add(at, "the environment variable of this secret is empty", "set it")
         if rendered.literal.strip() and not rendered.from_environment:
-            faults.add(at, "this is a secret, and stands in the file", _REMEDY)
+            faults.add(at, "this secret does not come from the environment", _REMEDY)
 
     def _hidden(self, value: Any, rules: Any) -> Any:
         if isinstance(value, dict):

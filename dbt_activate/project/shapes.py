@@ -74,8 +74,9 @@ def _unknown_keys(error: _Error, place: Location, _at: Location) -> Iterator[Pro
 
 def _missing_key(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     key = error.message.split("'")[1]
-    description = error.schema.get("properties", {}).get(key, {}).get("description", "")
-    yield Problem(str(place), f"`{key}` is missing", description.rstrip("."))
+    description = error.schema.get("properties", {}).get(key, {}).get("description", "").rstrip(".")
+    meaning = f": {description[0].lower()}{description[1:]}" if description else ""
+    yield Problem(str(place), f"`{key}` is missing{meaning}")
 
 
 def _wrong_type(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
@@ -89,7 +90,7 @@ def _kinds(types: Any) -> str:
 
 def _not_listed(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     known = [str(one) for one in error.validator_value]
-    if error.instance in LATER:
+    if isinstance(error.instance, str) and error.instance in LATER:
         yield Problem(str(place), LATER[error.instance])
     else:
         remedy = choice(str(error.instance), known, what="write one of")
@@ -98,7 +99,7 @@ def _not_listed(error: _Error, place: Location, _at: Location) -> Iterator[Probl
 
 def _pattern(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     remedy = error.schema.get("patternErrorMessage", f"it must match {error.validator_value}")
-    yield Problem(str(place), f"{_instance(error)} does not do", remedy)
+    yield Problem(str(place), f"{_instance(error)} does not fit", remedy)
 
 
 def _alternatives(error: _Error, place: Location, at: Location) -> Iterator[Problem]:
@@ -109,6 +110,9 @@ def _alternatives(error: _Error, place: Location, at: Location) -> Iterator[Prob
     if fitting:
         for inner in _told(min(fitting, key=len)):
             yield from _worded(inner, at)
+        return
+    if "errorMessage" in error.schema:
+        yield Problem(str(place), f"{_instance(error)} does not fit", error.schema["errorMessage"])
         return
     kinds = [
         kind for errors in branches.values() for inner in errors if _of_wrong_type(inner) for kind in _wanted(inner)

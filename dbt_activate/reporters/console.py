@@ -60,7 +60,7 @@ class ConsoleReporter:
         try:
             self._tell(event, now)
         except (OSError, ValueError, SystemExit):
-            self._told.clear()
+            self._give_up()
 
     def __enter__(self) -> "ConsoleReporter":
         return self
@@ -80,13 +80,26 @@ class ConsoleReporter:
         except (OSError, ValueError, SystemExit):
             self._console.quiet = True
 
+    def _give_up(self) -> None:
+        """Draw no more. rich keeps what it could not write and tries it again with each line, for as long as we run."""
+        if self._table is not None:
+            self._console.quiet = True
+
+    def _open(self) -> None:
+        if not self._draws:
+            return
+        table = LiveTable(self._console, self._board, self._monotonic)
+        # A table that cannot be opened cannot be closed either, nor be tried again.
+        self._draws = False
+        table.open()
+        self._table, self._draws = table, True
+
     def _tell(self, event: Event, now: float) -> None:
         if isinstance(event, RunEnded):
             self.close()
-        if isinstance(event, RunStarted) and self._draws:
+        if isinstance(event, RunStarted):
             self.close()
-            self._table = LiveTable(self._console, self._board, self._monotonic)
-            self._table.open()
+            self._open()
         self._say(self._lines(event, now))
 
     def _lines(self, event: Event, now: float) -> Iterable[Text]:

@@ -62,7 +62,7 @@ STATUS_LEVELS: Mapping[str, str] = {
 class JsonLinesReporter:
     """Writes each event to *stream* as it comes, with ``ts level event run_id`` and the event's own fields.
 
-    *clock_now* gives the time of day, with a zone. Events below *level* are left out. Never raises: a line that cannot
+    *clock_now* gives the time of day, with a zone. Events below *level*, one of :data:`LEVELS`, are left out. Never raises: a line that cannot
     be written is lost, and the next one is tried again. The stream stays the caller's to close.
     """
 

@@ -1,7 +1,8 @@
 """The live table of a terminal: the syncs that go on and those that wait. One that is over moves up, into the log."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -10,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from dbt_activate.reporters.phrases import counted, duration, remaining, speed
+from dbt_activate.reporters.phrases import counted, remaining, retried, speed, throttled
 from dbt_activate.reporters.progress import WAITING, Board, Progress
 from dbt_activate.values.outcome import Outcome
 
@@ -33,60 +34,52 @@ WAITING_SHOWN = 5
 FRAMES_PER_SECOND = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table. It is left out on a terminal of fewer than *least* characters."""
+NAME_WIDTH, PHASE_WIDTH, BAR_WIDTH, GAP = 30, 12, 20, 2
 
-    least: int
-    cell: Callable[[Progress, float], Text | ProgressBar | str]
+NARROW = 90
+"""On a terminal of fewer characters the bar gives way to the numbers."""
 
 
-def _bar(line: Progress, _now: float) -> ProgressBar | str:
+def _bar(line: Progress) -> ProgressBar | str:
     if not line.to_send:
         return ""
     return ProgressBar(
-        total=line.to_send, completed=line.done, width=20, style="bright_black", complete_style="cyan",
+        total=line.to_send,
+        completed=line.done,
+        width=BAR_WIDTH,
+        style="grey23",
+        complete_style="cyan",
         finished_style="cyan",
-    )  # fmt: skip
-
-
-def _rows(line: Progress, _now: float) -> str:
-    return "" if line.to_send is None else f"{line.done}/{line.to_send}"
-
-
-def _requests(line: Progress, _now: float) -> str:
-    return counted(line.requests, "request") if line.requests else ""
-
-
-def _delays(line: Progress, _now: float) -> Text:
-    repeated = sum(line.retries.values())
-    parts = (
-        f"{repeated} {'retry' if repeated == 1 else 'retries'}" if repeated else "",
-        f"throttled {duration(line.throttled)}" if line.throttled else "",
     )
-    return Text(" ".join(part for part in parts if part), style="yellow")
 
 
-def _outcomes(line: Progress, _now: float) -> Text:
-    told = [
+def _details(line: Progress, now: float) -> list[Text]:
+    """What is told of a delivery, the most telling first."""
+    plain = [] if line.to_send is None else [f"{line.done}/{line.to_send}", speed(line, now), remaining(line, now)]
+    settled = [
         Text(f"{rows} {outcome.value}", style=COLOURS.get(outcome.value, "yellow"))
         for outcome in Outcome
         if (rows := line.outcomes.get(outcome.value, 0))
     ]
-    return Text(" ").join(told)
+    requests = Text(counted(line.requests, "request") if line.requests else "", style="dim")
+    delays = [Text(retried(line), style="yellow"), Text(throttled(line), style="yellow")]
+    return [text for text in (*map(Text, plain), *settled, requests, *delays) if text.plain]
 
 
-COLUMNS = (
-    Column(0, lambda line, _now: Text(line.sync, style="" if line.phase != WAITING else "dim")),
-    Column(0, lambda line, _now: Text(PHASES.get(line.phase, line.phase), style="dim")),
-    Column(76, _bar),
-    Column(0, _rows),
-    Column(60, speed),
-    Column(60, remaining),
-    Column(130, _requests),
-    Column(110, _delays),
-    Column(90, _outcomes),
-)
+def _fitting(parts: Iterable[Text], width: int) -> Text:
+    """As many of *parts*, from the first on, as go whole into *width* characters."""
+    ends = accumulate(parts, lambda left, right: Text.assemble(left, " " * GAP, right))
+    return next((text for text in reversed(list(ends)) if len(text) <= width), Text())
+
+
+class _Picture(Live):
+    """Drawn by a thread of its own: where its terminal went away, it goes blank instead of printing a traceback."""
+
+    def refresh(self) -> None:
+        try:
+            super().refresh()
+        except (OSError, ValueError):
+            self.console.quiet = True
 
 
 class LiveTable:
@@ -97,12 +90,14 @@ class LiveTable:
         self._monotonic = monotonic
         self._spinner = Spinner("line" if console.options.ascii_only else "dots", style="cyan")
         self._console = console
-        self._live = Live(
+        self._live = _Picture(
             console=console,
             get_renderable=self.render,
             refresh_per_second=FRAMES_PER_SECOND,
             transient=True,
-            redirect_stdout=not console.stderr and console.file.isatty(),
+            # What others write to the same terminal goes above the table; what goes into a pipe stays in it.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
             vertical_overflow="crop",
         )
 
@@ -126,14 +121,26 @@ class LiveTable:
         waiting = [line for line in open_lines if line.phase == WAITING]
         table = self._table([*running, *waiting[:WAITING_SHOWN]], now)
         more = len(waiting) - WAITING_SHOWN
-        return Group(Text(), table, Text(f"  and {more} more", style="dim")) if more > 0 else Group(Text(), table)
+        return Group(Text(), table, Text(f"   and {more} more", style="dim")) if more > 0 else Group(Text(), table)
 
     def _table(self, lines: list[Progress], now: float) -> Table:
-        columns = [column for column in COLUMNS if self._console.width >= column.least]
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in range(len(columns) + 1):
-            table.add_column(no_wrap=True)
+        table = Table.grid(padding=(0, GAP, 0, 0))
+        name = min(NAME_WIDTH, max((len(line.sync) for line in lines), default=0))
+        bar = BAR_WIDTH if self._console.width >= NARROW else 0
+        widths = [1, name, PHASE_WIDTH, *([bar] if bar else [])]
+        for width in widths:
+            table.add_column(no_wrap=True, width=width)
+        table.add_column(no_wrap=True)
+        room = self._console.width - sum(widths) - GAP * (len(widths) + 1)
         for line in lines:
-            mark = Text(" ") if line.phase == WAITING else self._spinner
-            table.add_row(mark, *(column.cell(line, now) for column in columns))
+            table.add_row(*self._cells(line, drawn=bool(bar)), _fitting(_details(line, now), room))
         return table
+
+    def _cells(self, line: Progress, *, drawn: bool) -> list[Text | Spinner | ProgressBar | str]:
+        waits = line.phase == WAITING
+        return [
+            " " if waits else self._spinner,
+            Text(line.sync, style="dim" if waits else ""),
+            Text(PHASES.get(line.phase, line.phase), style="dim"),
+            *([_bar(line)] if drawn else []),
+        ]

@@ -54,17 +54,17 @@ def way(event: SyncStarted) -> str:
 
 
 def planned(census: Census, to_send: int) -> str:
-    """What the plan found: ``124 rows to send: 120 added, 4 changed; 23446 unchanged``."""
-    found = f"{counted(to_send, 'row')} to send" if to_send else "nothing to send"
-    changes = ", ".join(f"{census.changes[kind]} {kind.value}" for kind in ChangeKind if census.changes.get(kind))
-    parts = [f"{found}: {changes}" if changes else found, *_rest(census)]
-    return "; ".join(parts) + (" (first run)" if census.first else "")
-
-
-def _rest(census: Census) -> list[str]:
-    ignored = ", ".join(f"{census.ignored[kind]} {kind.value}" for kind in ChangeKind if census.ignored.get(kind))
-    told = [phrase.format(getattr(census, name)) for name, phrase in CENSUS.items() if getattr(census, name)]
-    return [*told, f"{ignored} and not sent by this mode"] if ignored else told
+    """What the plan found: ``120 added, 4 changed, 23446 unchanged; 124 rows to send``."""
+    changes = {kind.value: census.changes.get(kind, 0) for kind in ChangeKind}
+    found = [f"{rows} {kind}" for kind, rows in changes.items() if rows]
+    told = [phrase.format(rows) for name, phrase in CENSUS.items() if (rows := getattr(census, name))]
+    ignored = [f"{rows} {kind}, left alone" for kind in ChangeKind if (rows := census.ignored.get(kind))]
+    parts = [
+        ", ".join([*found, *told]),
+        *ignored,
+        f"{counted(to_send, 'row')} to send" if to_send else "nothing to send",
+    ]
+    return ("first run; " if census.first else "") + "; ".join(part for part in parts if part)
 
 
 def progress(line: Progress, now: float) -> str:
@@ -99,9 +99,17 @@ def remaining(line: Progress, now: float) -> str:
 
 def trouble(line: Progress) -> str:
     """``3 retries (2 http_503, 1 connect), throttled 12.0s``; empty where nothing held the delivery up."""
+    reasons = tally(line.retries) if len(line.retries) > 1 else "".join(line.retries)
+    repeated = f"{retried(line)} ({reasons})" if reasons else ""
+    return ", ".join(part for part in (repeated, throttled(line)) if part)
+
+
+def retried(line: Progress) -> str:
+    """``3 retries``; empty where nothing was repeated."""
     repeated = sum(line.retries.values())
-    parts = (
-        f"{repeated} {'retry' if repeated == 1 else 'retries'} ({tally(line.retries)})" if repeated else "",
-        f"throttled {duration(line.throttled)}" if line.throttled else "",
-    )
-    return ", ".join(part for part in parts if part)
+    return f"{repeated} {'retry' if repeated == 1 else 'retries'}" if repeated else ""
+
+
+def throttled(line: Progress) -> str:
+    """``throttled 12.0s``; empty where nothing waited for the rate limit."""
+    return f"throttled {duration(line.throttled)}" if line.throttled else ""

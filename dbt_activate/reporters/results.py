@@ -70,6 +70,7 @@ def result_entry(result: SyncResult) -> dict[str, object]:
         "sync": result.sync,
         "destination": result.destination,
         "object": result.object,
+        "mode": result.mode,
         "status": result.status,
         "message": result.message,
         "execution_time": result.seconds,
@@ -84,6 +85,7 @@ def result_entry(result: SyncResult) -> dict[str, object]:
         "plan_hash": result.plan_hash,
         "epoch": result.epoch,
         "delivery_class": result.delivery,
+        "batch_rows": plain(result.batch_rows),
         "stages": plain(result.stages),
     }
 

@@ -79,9 +79,8 @@ def left_behind(board: Board) -> Iterator[Text]:
     behind = [result for result in board.results if result.left_behind]
     if not behind:
         return
-    verb = "were left behind or left rows behind" if len(behind) > 1 else "was left behind or left rows behind"
     yield Text()
-    yield Text(f"{counted(len(behind), 'sync')} {verb}:", style="bold")
+    yield Text(f"{len(behind)} of {counted(len(board.syncs), 'sync')} left something behind:", style="bold")
     for result in behind:
         yield Text()
         ending = _ending(result.status)

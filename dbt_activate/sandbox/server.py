@@ -59,7 +59,7 @@ def serve(
     """Serve until SIGINT or SIGTERM; prints nothing. *on_ready* is told the address once requests are taken.
 
     Raises:
-        ConfigError: The port is taken, or see :func:`create_app`.
+        ConfigError: The port is taken, or the state could not be saved at the end; see also :func:`create_app`.
     """
     with open_socket(host, port) as listener, _Serving(options, listener) as serving, _stopped_by_signals(serving):
         if on_ready is not None:
@@ -116,7 +116,8 @@ class _Serving:
             raise _not_installed() from error
         host, port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._server = QuietServer(create_app(options))
+        self._app = create_app(options)
+        self._server = QuietServer(self._app)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="dbt-activate sandbox", daemon=True
         )
@@ -138,6 +139,9 @@ class _Serving:
     ) -> None:
         self.stop()
         self._thread.join(_STOP_SECONDS)
+        problem = getattr(self._app.state, "problem", None)
+        if kind is None and problem is not None:
+            raise problem
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -172,7 +176,7 @@ def _not_installed() -> ConfigError:
 
 def _keeper(emulator: Emulator) -> Callable[["Starlette"], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
+    async def lifespan(app: "Starlette") -> AsyncIterator[None]:
         path = emulator.options.state
         if path is None:
             yield
@@ -181,7 +185,10 @@ def _keeper(emulator: Emulator) -> Callable[["Starlette"], contextlib.AbstractAs
         yield
         saver.cancel()
         await asyncio.wait([saver])
-        state_file.save(path, msgspec.json.encode(emulator.state()))
+        try:
+            state_file.save(path, msgspec.json.encode(emulator.state()))
+        except ConfigError as error:
+            app.state.problem = error  # raised where the sandbox is stopped: here nobody would see it
 
     return lifespan
 

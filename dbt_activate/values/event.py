@@ -1,7 +1,7 @@
 """What a run tells while it goes on. Stages tell events; reporters choose the words. No event holds a row's value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dbt_activate.values.change import Census
@@ -48,7 +48,7 @@ class SyncPlanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettled:
-    """Every row of a batch has its outcome. *seconds* from the first request to the last answer."""
+    """Every row of a batch has its outcome. *requests* since the last such event; *seconds* from first to last answer."""
 
     sync: str
     number: int
@@ -111,6 +111,7 @@ class SyncResult:
         guards: The guards that refused the plan, in words.
         error_classes: Code to number of rows.
         stages: Seconds by phase.
+        batch_rows: Operation to most rows in one request, where a plan came so far.
     """
 
     sync: str
@@ -131,6 +132,8 @@ class SyncResult:
     epoch: int | None = None
     delivery: str | None = None
     stages: Mapping[str, float]
+    mode: str | None = None
+    batch_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Mapping[str, int]:

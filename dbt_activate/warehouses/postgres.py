@@ -1,13 +1,17 @@
 """PostgreSQL, through psycopg 3."""
 
+import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, LiteralString, cast
 
 from dbt_activate.errors import WarehouseError
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.abc import Buffer, Loader
 
 FETCH_ROWS = 10_000
 
@@ -141,6 +145,7 @@ class PostgresWarehouse:
         except psycopg.Error as error:
             raise WarehouseError(f"cannot connect to {self.identity}: {error}") from error
         with connection:
+            _read_everything(connection)
             if self._role:
                 connection.execute(_bound(f"SET ROLE {self.dialect.quote(str(self._role))}", ()))
             if read_only:
@@ -148,6 +153,35 @@ class PostgresWarehouse:
                     "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
                 )
             yield PostgresSession(connection)
+
+
+def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    """Let a value that Python has no type for end its own row, not the reading of all rows."""
+    from psycopg.errors import DataError
+    from psycopg.types import datetime as times
+    from psycopg.types.json import set_json_loads
+
+    def forgiving(loader: type[Loader]) -> type[Loader]:
+        class Forgiving(loader):  # type: ignore[misc, valid-type]
+            def load(self, data: Buffer) -> object:
+                try:
+                    return super().load(data)
+                except DataError:
+                    text = bytes(data).decode()
+                    return math.inf if text.endswith("infinity") else text
+
+        return Forgiving
+
+    loaders = {
+        "date": times.DateLoader,
+        "time": times.TimeLoader,
+        "timestamp": times.TimestampLoader,
+        "timestamptz": times.TimestamptzLoader,
+    }
+    for name, loader in loaders.items():
+        connection.adapters.register_loader(name, forgiving(loader))
+    # A double would round what NUMERIC-like JSON holds.
+    set_json_loads(lambda data: json.loads(data, parse_float=Decimal), connection)
 
 
 def _bound(statement: str, parameters: Sequence[object]) -> LiteralString:

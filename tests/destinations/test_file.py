@@ -151,6 +151,14 @@ def test_a_value_that_comes_back_to_an_earlier_one_is_written_again_and_last(tmp
     assert [line["name"] for line in lines(tmp_path)] == ["A", "B", "A"]
 
 
+def test_files_sort_in_the_order_in_which_they_were_made_whatever_the_clock_does(tmp_path: Path) -> None:
+    clock = FakeClock()
+    for number, seconds in enumerate((60, 0, 0, -3600, 7200)):
+        clock._seconds += seconds
+        send(make(tmp_path, clock), payload("a", n=number), key=f"k{9 - number}")
+    assert [line["n"] for line in lines(tmp_path)] == [0, 1, 2, 3, 4]
+
+
 def test_a_key_of_any_spelling_makes_a_safe_name(tmp_path: Path) -> None:
     for key in ("../../x", "a/b", "x" * 500, "-", ""):
         for _ in range(2):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbt_activate.destinations.http import Http
@@ -459,6 +459,7 @@ async def test_an_identifier_that_would_address_something_else_is_never_sent(ser
     assert server.requests == []
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_identifier_leaves_its_part_of_the_path(value: str) -> None:
     encodable = value.encode("utf-8", "ignore").decode()
@@ -542,6 +543,7 @@ def test_decimals_are_numbers_with_every_digit() -> None:
     assert row_body(row, Settings(url="https://x")) == b'{"a":12345678901234567890.10,"b":1180591620717411303424}'
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(alphabet=st.characters(codec="utf-8")), st.integers() | st.booleans() | st.none()))
 def test_encoding_is_deterministic_and_its_size_covers_the_row(fields: JsonObject) -> None:
     http = make_http("https://x.example", envelope=True)

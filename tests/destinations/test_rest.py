@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbt_activate.destinations.classification import Answer, redact, refusal, refuses_content, retry_after, verdict
@@ -223,6 +223,7 @@ def test_what_is_no_json_is_none(content: bytes) -> None:
     assert parse_json(content) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_parser_raise(content: bytes) -> None:
     parse_json(content)
@@ -270,6 +271,7 @@ def test_a_retry_after_date_needs_the_answers_own_date() -> None:
     assert retry_after({}) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_header_makes_retry_after_raise_or_negative(value: str, date: str) -> None:
     waits = retry_after({"retry-after": value, "date": date})

@@ -26,7 +26,12 @@ KINDS: Mapping[str, DestinationKind] = {
             "type": "object",
             "required": ["token"],
             "properties": {
-                "token": {"type": "string", "minLength": 1, "x-secret": True, "description": "The private app's token."},
+                "token": {
+                    "type": "string",
+                    "minLength": 1,
+                    "x-secret": True,
+                    "description": "The private app's token.",
+                },
                 "portal_id": {"type": "integer", "minimum": 1},
                 "region": {"enum": ["eu1", "na1"]},
             },
@@ -63,7 +68,7 @@ class Shop:
         duckdb = {"type": "duckdb", "path": "shop.duckdb", "schema": "main"}
         self.profiles: dict[str, Any] = {"shop": {"target": "dev", "outputs": {"dev": duckdb}}}
         hubspot = {"type": "hubspot", "token": "{{ env_var('HUBSPOT_TOKEN') }}"}
-        self.destinations: dict[str, Any] | None = {"crm": {"outputs": {"dev": hubspot}}}
+        self.destinations: Any = {"crm": {"outputs": {"dev": hubspot}}}
         self.syncs: dict[str, Any] = {"crm_contacts": self.block()}
         self.manifest: dict[str, Any] = {
             "metadata": {
@@ -85,21 +90,28 @@ class Shop:
         block = {"destination": "crm", "object": "contacts", "identifier": "email", "fields": fields, **changes}
         return {key: value for key, value in block.items() if value is not None}
 
-    def sync(self, **changes: Any) -> None:
+    def sync(self, **changes: Any) -> "Shop":
         """Make the project's one sync another one."""
         self.syncs["crm_contacts"] = self.block(**changes)
+        return self
 
-    def fields(self, **fields: Any) -> None:
+    def fields(self, **fields: Any) -> "Shop":
         """Give the sync more fields."""
         self.syncs["crm_contacts"]["fields"] |= fields
+        return self
 
-    def output(self, **changes: Any) -> None:
+    def output(self, **changes: Any) -> "Shop":
         """Change the connection of the one destination."""
-        assert self.destinations is not None
         self.destinations["crm"]["outputs"]["dev"].update(changes)
+        return self
 
     def model(
-        self, name: str, activate: Any = None, columns: Mapping[str, str] | None = None, key: str | None = None, **more: Any
+        self,
+        name: str,
+        activate: Any = None,
+        columns: Mapping[str, str] | None = None,
+        key: str | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """Add a node to the manifest, and return it."""
         kind = more.pop("resource_type", "model")
@@ -128,9 +140,10 @@ class Shop:
         self.manifest["nodes"][node["unique_id"]] = node
         return node
 
-    def tag(self, column: str, tag: Any) -> None:
+    def tag(self, column: str, tag: Any) -> "Shop":
         """Tag a column of the model as personal data."""
         self.scores["columns"][column]["config"]["meta"] = {"activate_field": tag}
+        return self
 
     def test(self, kind: str, column: str, model: str = "customer_scores") -> str:
         """Add a generic test to the manifest, and return its id."""
@@ -152,7 +165,9 @@ class Shop:
         made: dict[str, str | bytes | None] = {
             "dbt_project.yml": yaml.safe_dump(self.dbt_project),
             "profiles.yml": yaml.safe_dump(self.profiles),
-            "destinations.yml": None if self.destinations is None else yaml.safe_dump(self.destinations, sort_keys=False),
+            "destinations.yml": None
+            if self.destinations is None
+            else yaml.safe_dump(self.destinations, sort_keys=False),
             "target/manifest.json": json.dumps(self.manifest),
             **self.files,
         }

@@ -46,6 +46,8 @@ SUCCESS = SyncResult(
     epoch=4,
     delivery="U",
     stages={"plan": 0.4, "deliver": 11.0},
+    mode="upsert",
+    batch_rows={"upsert": 100},
 )
 
 PARTIAL = replace(
@@ -107,7 +109,9 @@ EXAMPLES: tuple[Event, ...] = (
 """One run of one sync; every kind of event is in it."""
 
 
-def run_of(results: Iterable[SyncResult], *, exit_code: int = 0, dry: bool = False, seconds: float = 21.5) -> list[Event]:
+def run_of(
+    results: Iterable[SyncResult], *, exit_code: int = 0, dry: bool = False, seconds: float = 21.5
+) -> list[Event]:
     """A run whose syncs end with *results*, at once."""
     told = tuple(results)
     started = RunStarted(run_id="r1", syncs=tuple(result.sync for result in told), dry=dry)

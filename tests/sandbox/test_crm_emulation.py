@@ -22,7 +22,7 @@ ORDER_SCHEMA = {
         {"name": "total", "label": "Total", "type": "number", "fieldType": "number"},
     ],
 }
-PROPERTIES = {
+PROPERTIES: dict[str, list[dict[str, object]]] = {
     "contacts": [
         {"name": "born", "label": "Born", "type": "date", "fieldType": "date", "groupName": "g"},
         {"name": "vip", "label": "VIP", "type": "bool", "fieldType": "booleancheckbox", "groupName": "g"},

@@ -279,6 +279,12 @@ def test_records_are_saved_while_the_sandbox_runs(tmp_path: Path) -> None:
         assert json.loads(path.read_bytes())["crm"]["objects"][0]["records"][0]["id"] == "1001"
 
 
+def test_records_that_cannot_be_saved_at_the_end_are_not_lost_in_silence(tmp_path: Path) -> None:
+    options = SandboxOptions(state=tmp_path / "folder" / "state.json", save_seconds=60)
+    with pytest.raises(ConfigError, match=r"state\.json: cannot be written"), RunningSandbox(options):
+        (tmp_path / "folder").write_text("a file is in the way")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"version": 9, "crm": {"next_id": 1, "objects": []}, "hooks": {}}']
 )

@@ -1,8 +1,8 @@
 """The sandbox's CRM, judged by the published description of the real one.
 
-Every kind of request and answer is put before openapi-core, with the published files made strict: a key that they do not
-name is a fault too, in a request as in an answer. Where documentation and description disagree the sandbox follows the
-documentation; those places are listed here, each with its reason, and nothing else is let pass.
+Every kind of request and answer is put before openapi-core, with the published files made strict: a key that they do
+not name is a fault too, in a request as in an answer. Where documentation and description disagree the sandbox follows
+the documentation; those places are listed here, each with its reason, and nothing else is let pass.
 """
 
 import json
@@ -50,7 +50,7 @@ DISAGREEMENTS = (
     ),
     Disagreement(
         r"^$",
-        r"\('errorType', 'policyName', 'status' were unexpected\)",
+        r"\(('(errorType|policyName|status)'(, )?){3} were unexpected\)",
         "the documented 429 names its policy; the description does not know the keys",
     ),
     Disagreement(
@@ -65,7 +65,7 @@ DISAGREEMENTS = (
     ),
     Disagreement(
         r"^(results/\d+/)?properties/\w+$",
-        r"None for not nullable|None is not of type|is not of type 'string'",
+        r"^(None is not of type 'string'|None for not nullable)$",
         "a property that was asked for and has no value is read as null; the description knows strings only",
     ),
 )
@@ -362,7 +362,6 @@ def test_request_and_answer_are_as_the_published_description_says(
 ) -> None:
     verdict = verdicts[exchange.name]
     assert verdict.status == exchange.status
-    assert not exchange.valid or verdict.request == ()
     assert exchange.valid == (verdict.request == ())
     assert [complaint for complaint in verdict.answer if tolerated(complaint) is None] == []
 

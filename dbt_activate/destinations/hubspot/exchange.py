@@ -27,6 +27,9 @@ _CONFLICT = 409
 _ADDRESSING = frozenset({"update", "archive"})
 """The actions that address a record that exists; where others lack something, it is the row's fault."""
 
+_CONFLICTING = "CONFLICT"
+"""The category of an error for a value that another record has."""
+
 _OUTCOMES: Mapping[str, Outcome] = {
     "RATE_LIMITS": Outcome.FAILED,
     "RATE_LIMIT": Outcome.FAILED,
@@ -59,7 +62,7 @@ class Exchange:
         upsert by e-mail and does not say before it writes whether a record is new, so *split* looks first.
         """
         known = [row for row in rows if row.record_id and (split or row.spelled.confirmed or not row.spelled.value)]
-        gone = await self._update(known)
+        gone = [*await self._update(known), *self._reopened(known)]
         traces = {row.trace for row in known} - {row.trace for row in gone}
         rest = self._with_identifier([row for row in rows if row.trace not in traces])
         looked_up = [row for row in rest if split or row.spelled.confirmed]
@@ -81,14 +84,24 @@ class Exchange:
     async def archive(self, rows: Sequence[Row]) -> None:
         """Archive the record of each row; HubSpot keeps it for 90 days. One that is gone already is a success."""
         unknown = [row for row in rows if not row.record_id]
-        ids = await self._find(unknown, {row.trace: row.spelled.current for row in unknown})
-        if ids is None:
-            unknown, ids = [], {}
+        # Nothing was applied yet, so an error is raised and None cannot come back.
+        ids = await self._find(unknown, {row.trace: row.spelled.current for row in unknown}) or {}
         self._settle([row for row in unknown if row.trace not in ids], Outcome.SUCCEEDED)
         found = [replace(row, record_id=ids[row.trace]) for row in unknown if row.trace in ids]
         present = [row for row in rows if row.record_id] + found
         gone = await self._write("archive", [(row, {"id": row.record_id}) for row in present])
         self._settle(gone, Outcome.SUCCEEDED)
+
+    def _reopened(self, rows: Sequence[Row]) -> list[Row]:
+        """Take back the conflicts of rows that kept their identifier: another record has it now, so they match that."""
+        taken = [row for row in rows if row.spelled.value and not row.spelled.confirmed and self._conflicts(row)]
+        for row in taken:
+            del self.results[row.payload.key]
+        return taken
+
+    def _conflicts(self, row: Row) -> bool:
+        told = self.results.get(row.payload.key)
+        return told is not None and told.code == _CONFLICTING
 
     async def _match(self, rows: Sequence[Row]) -> None:
         ids = await self._resolve(rows)
@@ -164,7 +177,7 @@ class Exchange:
         error = self._api.refusal(answer)
         if len(rows) == 1 and isinstance(error, BatchRejectedError):
             fault = read_refusal(answer, rows[0])
-            named = replace(fault, category="CONFLICT") if answer.status == _CONFLICT else fault
+            named = replace(fault, category=_CONFLICTING) if answer.status == _CONFLICT else fault
             return Reading({}, {rows[0].trace: named})
         raise error
 
@@ -189,7 +202,7 @@ class Exchange:
             pointer=f"/{fault.property}" if fault.property else None,
             message=fault.message,
         )
-        if action == "create" and fault.category == "CONFLICT" and self._operation is Operation.UPSERT:
+        if action == "create" and fault.category == _CONFLICTING and self._operation is Operation.UPSERT:
             # Somebody made the record after we looked: the next attempt finds it.
             return replace(refused, outcome=Outcome.FAILED, code="conflict")
         return refused

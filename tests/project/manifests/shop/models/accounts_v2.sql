@@ -1,0 +1,1 @@
+select customer_id, email, phone from {{ ref('raw_customers') }}

@@ -121,7 +121,9 @@ class Application:
         )
         if not chosen:
             raise ConfigError(
-                Problem(str(self.project.directory), "the project has no enabled sync", "`dbt-activate init` writes one")
+                Problem(
+                    str(self.project.directory), "the project has no enabled sync", "`dbt-activate init` writes one"
+                )
             )
         return chosen
 

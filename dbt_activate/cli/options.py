@@ -46,7 +46,9 @@ class Selection:
 
 
 PROJECT_OPTIONS = (
-    click.option("--project-dir", type=DIRECTORY, envvar="DBT_PROJECT_DIR", default=Path(), help="Where dbt_project.yml is."),
+    click.option(
+        "--project-dir", type=DIRECTORY, envvar="DBT_PROJECT_DIR", default=Path(), help="Where dbt_project.yml is."
+    ),
     click.option("--profiles-dir", type=DIRECTORY, envvar="DBT_PROFILES_DIR", help="Where profiles.yml is."),
     click.option(
         "--destinations-dir", type=DIRECTORY, envvar="DBT_ACTIVATE_DESTINATIONS_DIR", help="Where destinations.yml is."
@@ -54,10 +56,16 @@ PROJECT_OPTIONS = (
     click.option("--profile", envvar="DBT_PROFILE", help="The profile, instead of the project's."),
     click.option("--target", "-t", envvar="DBT_TARGET", help="The target, instead of the profile's."),
     click.option("--target-path", type=DIRECTORY, envvar="DBT_TARGET_PATH", help="Where dbt's artifacts are."),
-    click.option("--destination-target", help="The output of each destination, instead of the one named like the target."),
+    click.option(
+        "--destination-target", help="The output of each destination, instead of the one named like the target."
+    ),
     click.option("--vars", "variables", default="{}", help="dbt variables, as YAML."),
-    click.option("--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for a DuckDB file."),
-    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to tell."),
+    click.option(
+        "--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for a DuckDB file."
+    ),
+    click.option(
+        "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to tell."
+    ),
     click.option(
         "--log-level",
         type=click.Choice(["debug", "info", "warn", "error"]),
@@ -71,7 +79,9 @@ PROJECT_OPTIONS = (
 )
 
 SELECTION_OPTIONS = (
-    click.option("--select", "-s", multiple=True, help="Syncs, tag:, destination:, or dbt's selection of their models."),
+    click.option(
+        "--select", "-s", multiple=True, help="Syncs, tag:, destination:, or dbt's selection of their models."
+    ),
     click.option("--exclude", multiple=True, help="What to leave out, in the same words."),
     click.option("--selector", help="A selector of selectors.yml."),
     click.option("--state", type=DIRECTORY, envvar="DBT_STATE", help="Artifacts to compare with, for state:."),
@@ -88,7 +98,9 @@ def selection_options(command: F) -> F:
     return _gathered(command, SELECTION_OPTIONS, "selection", _selection)
 
 
-def _gathered(command: F, options: tuple[Callable[[F], F], ...], name: str, gather: Callable[..., object]) -> F:
+def _gathered(
+    command: F, options: tuple[Callable[[F], F], ...], name: str, gather: Callable[..., dict[str, object]]
+) -> F:
     import functools
 
     @functools.wraps(command)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from dbt_activate.cli.spelling import visible
+from dbt_activate.cli.spelling import visible, visible_lines
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Group, RenderableType
     from rich.table import Table
 
 FALLBACK = (120, 24)
@@ -45,8 +45,23 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: It
     for name in header:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(visible(cell), style=STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(visible_lines(cell), style=STYLES.get(cell, "")) for cell in row))
     return table
+
+
+def facts_table(title: str, facts: Iterable[tuple[str, str]]) -> "Group":
+    """A title, and below it one line for each fact: its name, and what it is."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts:
+        table.add_row(Text(name, style="dim"), Text(visible_lines(text), style=STYLES.get(text, "")))
+    return Group(Text(visible(title), style="bold"), Padding(table, (0, 0, 0, 2)))
 
 
 STYLES = {

@@ -9,7 +9,8 @@ import msgspec
 
 from dbt_activate.cli.masks import Mark, Shown
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+# What JSON has no form for, a driver's own type, becomes text.
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 JOINERS = "\u200c\u200d"
 """Not printable by themselves, and a part of many scripts and emoji."""
@@ -39,9 +40,12 @@ def spelled(value: Shown, most: int | None = None) -> str:
     return text if most is None or len(text) <= most else text[: most - 1] + "…"
 
 
-def json_text(document: object) -> str:
-    """*document* as indented JSON that is safe on a terminal. Times end in ``Z``, decimals are exact."""
-    text = msgspec.json.format(_encoder.encode(document), indent=2).decode()
+def json_text(document: object, *, indent: int = 2) -> str:
+    """*document* as JSON that is safe on a terminal; on one line where *indent* is 0.
+
+    Times end in ``Z``, decimals are exact.
+    """
+    text = msgspec.json.format(_encoder.encode(document), indent=indent).decode()
     return "\n".join(visible(line) for line in text.split("\n"))
 
 

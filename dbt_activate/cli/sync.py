@@ -53,7 +53,12 @@ def plan_command(
 @click.command("sync")
 @selection_options
 @project_options
-@click.option("--plan", "plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Do exactly this plan, or nothing.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Do exactly this plan, or nothing.",
+)
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing.")
 @click.option("--full-resync", is_flag=True, help="Send every row again, equal or not.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many rows of each sync.")

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, groupby
 
 from dbt_activate.values.destination import OperationSpec
@@ -26,12 +26,7 @@ class Cutter:
     binding: str
     operations: Mapping[Operation, OperationSpec]
     rows: int | None
-    numbers: Iterator[int]
-
-    @classmethod
-    def starting(cls, **fields: object) -> "Cutter":
-        """A cutter whose first batch is number 1."""
-        return cls(numbers=count(1), **fields)  # type: ignore[arg-type]
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def batches(self, rows: Iterable[Encoded]) -> Iterator[Batch]:
         """Cut *rows*, in their order."""

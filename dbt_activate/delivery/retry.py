@@ -33,7 +33,7 @@ class RetryPolicy:
             return asked * (1 + 0.1 * rng.random())
         throttled = error is not None and error.code in THROTTLE_CODES
         base = self.throttle if throttled else self.transient
-        return rng.random() * min(self.longest_wait, base * 2**attempt)
+        return rng.random() * min(self.longest_wait, base * 2.0**attempt)
 
 
 @dataclass(slots=True)

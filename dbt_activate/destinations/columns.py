@@ -40,42 +40,35 @@ class Table:
     keys: frozenset[frozenset[str]]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def json_text(value: Json) -> str:
     """*value* as JSON text, compact, with every digit of a number that it has."""
+    try:
+        return _ENCODER.encode(value)
+    except TypeError:
+        return _exact_json_text(value)
+
+
+def _exact_json_text(value: Json) -> str:
+    # Python's encoder knows no Decimal, and would have to be told a double instead.
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{json_text(str(name))}:{json_text(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(json_text, value)) + "]"
     if isinstance(value, Decimal):
         return format(value, "f")
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def as_text(value: Json, column: Column) -> str | None:
-    """*value* as the text that databases read into a column of any type.
-
-    Raises:
-        UnspellableError: It holds half of a surrogate pair, which is no text.
-    """
+    """*value* as the text that databases read into a column of any type."""
     if value is None or isinstance(value, str):
-        return checked(value)
+        return value
     if isinstance(value, float | Decimal) and column.spec.type == "integer" and value % 1 == 0:
         return str(int(value))
-    return checked(repr(value) if isinstance(value, float) else json_text(value))
-
-
-def checked(text: str | None) -> str | None:
-    """*text*, where it can be written as UTF-8.
-
-    Raises:
-        UnspellableError: It holds half of a surrogate pair, which is no text.
-    """
-    if text is not None and not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UnspellableError("text", "holds half of a surrogate pair, which is no Unicode text") from None
-    return text
+    return str(value) if type(value) is int else json_text(value)
 
 
 def digits_after_point(value: Decimal) -> int:

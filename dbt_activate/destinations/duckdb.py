@@ -158,9 +158,10 @@ class DuckDb(TableDestination):
 
     def _spell(self, value: Json, column: Column) -> object:
         """DuckDB rounds without a word where a DECIMAL has too few places."""
-        scale = re.fullmatch(r"DECIMAL\(\d+, ?(\d+)\)", column.type)
-        if isinstance(value, Decimal) and scale and digits_after_point(value) > int(scale[1]):
-            raise UnspellableError("inexact", f"the number has more decimal places than {column.type} keeps")
+        if isinstance(value, Decimal):
+            scale = re.fullmatch(r"DECIMAL\(\d+, ?(\d+)\)", column.type)
+            if scale and digits_after_point(value) > int(scale[1]):
+                raise UnspellableError("inexact", f"the number has more decimal places than {column.type} keeps")
         return as_text(value, column)
 
     def _blame(self, error: Exception) -> Fault:

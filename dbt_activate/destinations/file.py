@@ -20,7 +20,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from dbt_activate.contracts import Destination, Tools
-from dbt_activate.destinations.columns import UnspellableError, checked, json_text
+from dbt_activate.destinations.columns import json_text
 from dbt_activate.errors import ConfigError, DestinationError, FatalError, Problem, RetryableError
 from dbt_activate.values.destination import Account, Connection, DeliveryClass, ObjectSpec, OperationSpec
 from dbt_activate.values.json import Json, JsonObject, Schema
@@ -121,13 +121,14 @@ class File(Destination):
 
     def send(self, batch: Batch) -> Sequence[RowResult]:  # type: ignore[override]  # runs in a thread
         """Write the batch's file."""
-        records, results = self._sound(batch)
+        origin: JsonObject = {"sync": batch.sync, "run_id": batch.run_id} if self._envelope else {}
+        records = [{**self._record(row.payload), **origin} for row in batch.rows]
         directory = self._directory(batch, quote(batch.run_id, safe=""))
         try:
             self._write(batch, directory, records)
         except OSError as error:
             raise self._error(error, directory) from error
-        return results
+        return [RowResult(key=key, outcome=Outcome.SUCCEEDED) for key in batch.keys]
 
     def _object(self, object_name: str | None) -> str:
         name = object_name or ""
@@ -150,25 +151,10 @@ class File(Destination):
             record["renamed_from"] = payload.confirmed_identity
         return record
 
-    def _sound(self, batch: Batch) -> tuple[list[JsonObject], list[RowResult]]:
-        origin: JsonObject = {"sync": batch.sync, "run_id": batch.run_id} if self._envelope else {}
-        records: list[JsonObject] = []
-        results: list[RowResult] = []
-        for row in batch.rows:
-            record = {**self._record(row.payload), **origin}
-            try:
-                checked(json_text(record))
-            except UnspellableError as error:
-                results.append(_rejected(row.payload.key, error))
-                continue
-            records.append(record)
-            results.append(RowResult(key=row.payload.key, outcome=Outcome.SUCCEEDED))
-        return records, results
-
     def _write(self, batch: Batch, directory: Path, records: Sequence[JsonObject]) -> None:
         with self._lock:
             name = self._name(batch)
-        if records and name:
+        if name:
             lines = _FORMATS[self._format](records, self._guard)
             _put(directory / name, "".join(lines).encode())
 
@@ -230,10 +216,6 @@ def _fields(payload: Payload) -> JsonObject:
         return {**payload.identity, **{name: None for name in payload.fields if name not in payload.identity}}
     extra = payload.create_only if payload.operation is Operation.CREATE else {}
     return {**payload.identity, **extra, **payload.fields}
-
-
-def _rejected(key: str, error: UnspellableError) -> RowResult:
-    return RowResult(key=key, outcome=Outcome.REJECTED, code=error.code, message=f"a text {error}")
 
 
 def _file_safe(key: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dbt_activate.destinations.columns import Column, Table, UnspellableError, checked, json_text
+from dbt_activate.destinations.columns import Column, Table, UnspellableError, json_text
 from dbt_activate.destinations.statements import Fragments, Stage, TableName, quote
 from dbt_activate.destinations.tables import TABLE_SETTINGS, Blame, Fault, TableDestination
 from dbt_activate.destinations.writing import Link
@@ -130,9 +130,7 @@ class Sqlite(TableDestination):
     def _spell(self, value: Json, column: Column) -> object:
         """SQLite keeps 64-bit integers, doubles and text; any other number goes in as text or not at all."""
         if isinstance(value, list | dict):
-            return checked(json_text(value))
-        if isinstance(value, str):
-            return checked(value)
+            return json_text(value)
         if isinstance(value, int | Decimal) and column.spec.type == "string":
             return json_text(value) if not isinstance(value, bool) else int(value)
         if isinstance(value, Decimal):

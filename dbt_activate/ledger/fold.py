@@ -44,7 +44,9 @@ def _fold_confirmed(ledger: Ledger, session: Session, sync: str, run_id: str, ba
         ),
         "incarnation": "n.incarnation",
         # An unchanged row was not confirmed again: its fingerprint moved, nothing else.
-        "confirmed_at": "CASE WHEN n.outcome = 'unchanged' THEN COALESCE(o.confirmed_at, n.logged_at) ELSE n.logged_at END",
+        "confirmed_at": (
+            "CASE WHEN n.outcome = 'unchanged' THEN COALESCE(o.confirmed_at, n.logged_at) ELSE n.logged_at END"
+        ),
         "reconfirm_after": "NULL",
         "removed_at": f"CASE WHEN {removed} THEN n.logged_at END",
         "run_id": "n.run_id",

@@ -1,9 +1,8 @@
 """What one run of one sync does to the ledger: intents before, acks after, the fold at the end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from dbt_activate.ledger.lease import Lease
 from dbt_activate.ledger.store import Ledger, values
 from dbt_activate.ledger.tables import TABLES
 from dbt_activate.values.destination import DeliveryClass
+from dbt_activate.values.json import JsonObject
 from dbt_activate.values.outcome import Outcome, RowResult
 from dbt_activate.values.payload import Batch, Payload, Settled
 
@@ -38,7 +38,7 @@ class RunJournal:
     lease: Lease
     clock: Clock
     run_id: str
-    hash_fields: Any = None
+    hash_fields: Callable[[JsonObject], Mapping[str, str]] | None = None
     _pending: list[dict[str, object]] = field(default_factory=list)
     _batches: list[dict[str, object]] = field(default_factory=list)
 
@@ -74,24 +74,24 @@ class RunJournal:
 
     def finish(
         self, *, planned: int, forgotten: tuple[str, ...], end: Mapping[str, object]
-    ) -> Mapping[str, Mapping[str, int]]:
+    ) -> tuple[Mapping[str, Mapping[str, int]], Mapping[str, int]]:
         """Write what waits, check that every planned row has exactly one outcome, fold, close the run.
 
         Returns:
-            Change to outcome to number of rows, read back from the row log.
+            Change to outcome to number of rows, and code to number of rows, both read back from the row log.
 
         Raises:
             LedgerError: A planned row has no outcome, or more than one.
         """
         with self.ledger.warehouse.session() as session, session.transaction():
             self._write_into(session)
-            counts = self._counts(session)
+            counts, codes = self._counts(session), self._codes(session)
             self._check(session, planned, counts)
             fold(self.ledger, session, sync=self.lease.sync, run_id=self.run_id)
             forget(self.ledger, session, sync=self.lease.sync, keys=forgotten)
             self._close(session, {**end, "counts": _text(counts), "planned": planned})
             self.lease.release(session)
-        return counts
+        return counts, codes
 
     def _check(self, session: Session, planned: int, counts: Mapping[str, Mapping[str, int]]) -> None:
         statement = f"SELECT COUNT(DISTINCT key) FROM {self.ledger.table('row_log')} WHERE sync = ? AND run_id = ?"
@@ -112,6 +112,13 @@ class RunJournal:
         for change, outcome, number in session.rows(statement, [self.lease.sync, self.run_id]):
             counts.setdefault(str(change), {})[str(outcome)] = int(str(number))
         return counts
+
+    def _codes(self, session: Session) -> Mapping[str, int]:
+        statement = (
+            f"SELECT code, COUNT(*) FROM {self.ledger.table('row_log')}"
+            " WHERE sync = ? AND run_id = ? AND code IS NOT NULL GROUP BY code ORDER BY code"
+        )
+        return {str(code): int(str(n)) for code, n in session.rows(statement, [self.lease.sync, self.run_id])}
 
     def _close(self, session: Session, end: Mapping[str, object]) -> None:
         line = {**end, "ended_at": self._now()}
@@ -195,7 +202,7 @@ class RunJournal:
         # A first failure is tried again by the next run, whenever that is: most outages are over by then.
         if row.result.outcome is not Outcome.FAILED or row.attempts <= 1:
             return None
-        wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(row.attempts - 2, 10))
+        wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(row.attempts - 2, 10))
         return self._now() + wait
 
     def _now(self) -> datetime:

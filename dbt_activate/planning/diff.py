@@ -110,7 +110,7 @@ class Diff:
             query = query.with_(name, as_=step)
         return query.sql(dialect=self.dialect.name)
 
-    def _marked(self) -> exp.Expression:
+    def _marked(self) -> "exp.Expr":
         """The model with fingerprint and fault; faulty keys folded into one row each."""
         sound = f"SELECT *, {self.fingerprint} AS fingerprint, 1 AS copies FROM model"
         if not self.has_faults:
@@ -129,7 +129,7 @@ class Diff:
     def _aliases(self) -> list[str]:
         return [alias for alias in self.model.named_selects if alias not in (KEY, FAULT)]
 
-    def _joined(self) -> exp.Expression:
+    def _joined(self) -> "exp.Expr":
         aliases = "".join(f", m.{alias}" for alias in self._aliases)
         return self._parsed(
             f"SELECT COALESCE(m.{KEY}, c.key, r.key) AS key, m.{FAULT} AS fault, m.copies, m.fingerprint{aliases},"
@@ -165,7 +165,7 @@ class Diff:
             " ELSE 'due' END"
         )
 
-    def _judged(self) -> exp.Expression:
+    def _judged(self) -> "exp.Expr":
         conditions = []
         if self.scope.keys:
             conditions.append(f"key IN ({', '.join(map(_literal, self.scope.keys))})")
@@ -175,7 +175,7 @@ class Diff:
             conditions.append(f"reject_code = {_literal(self.scope.code)}")
         return self._parsed(f"SELECT * FROM joined{' WHERE ' + ' AND '.join(conditions) if conditions else ''}")
 
-    def _parsed(self, text: str) -> exp.Expression:
+    def _parsed(self, text: str) -> "exp.Expr":
         return parse_one(text, dialect=self.dialect.name)
 
 

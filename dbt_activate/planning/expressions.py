@@ -67,7 +67,7 @@ def _fault(columns: Sequence[str], dialect: Dialect) -> str:
     return f"CASE WHEN {missing} THEN 'null_key' END"
 
 
-def _expression(sync: Sync, mapped: Mapped, dialect: Dialect) -> exp.Expression:
+def _expression(sync: Sync, mapped: Mapped, dialect: Dialect) -> "exp.Expr":
     match mapped.field.source:
         case Column(name):
             return exp.column(exp.to_identifier(name, quoted=True), table="model")
@@ -89,7 +89,7 @@ def _joined(query: exp.Select, mapped: Mapped, dialect: Dialect, lookups: Mappin
     return query.join(parent, on=_parsed(condition, dialect), join_type="left")
 
 
-def user_sql(sync: Sync, place: str, text: str, dialect: Dialect) -> exp.Expression:
+def user_sql(sync: Sync, place: str, text: str, dialect: Dialect) -> "exp.Expr":
     """Parse an expression that a user wrote, and tie its columns to the model.
 
     Raises:
@@ -106,7 +106,7 @@ def user_sql(sync: Sync, place: str, text: str, dialect: Dialect) -> exp.Express
     return exp.Paren(this=expression)
 
 
-def _parsed(text: str, dialect: Dialect) -> exp.Expression:
+def _parsed(text: str, dialect: Dialect) -> "exp.Expr":
     return parse_one(text, dialect=dialect.name)
 
 

@@ -36,6 +36,7 @@ from dbt_activate.values.sync import (
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 40
+_DEEPEST = 32
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WITHOUT_MATCH = frozenset({SyncMode.INSERT, SyncMode.APPEND})
 
@@ -65,6 +66,9 @@ class BlockReader:
 
     def _sync(self, entry: Entry, faults: Faults) -> Sync | None:
         _check_name(entry, faults)
+        if _deeper_than(_DEEPEST, entry.raw):
+            faults.add(entry.at, f"mappings and lists are nested deeper than {_DEEPEST} levels")
+            return None
         for place, kind in tokens_in(entry.raw, entry.at):
             remedy = (
                 "dbt writes this block into its artifacts in clear: secrets belong in destinations.yml, by env_var()"
@@ -80,6 +84,14 @@ class BlockReader:
 def _sync_schema() -> dict[str, Any]:
     whole = schema("activate")
     return {"$defs": whole["$defs"], "$ref": "#/$defs/sync"}
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(levels):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [item for items in inner for item in items]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _check_name(entry: Entry, faults: Faults) -> None:

@@ -120,7 +120,7 @@ def read_dbt_yaml(path: Path, place: str) -> dict[str, Any]:
         value = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise _refused(place, f"the file cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise _refused(place, f"this is not YAML: {_told(error)}") from error
     if not isinstance(value, dict):
         raise _refused(place, f"needs a mapping, not {shown(value)}")

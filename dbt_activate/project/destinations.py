@@ -182,7 +182,7 @@ class Connector:
             settings={key: value for key, value in settings.items() if key not in _NOT_SETTINGS},
             limits=Limits(**limits),
             allow_private_addresses=bool(settings.get("allow_private_addresses", sandboxed or kind.local)),
-            directory=str(self.destinations.file.parent),
+            directory=str(self.destinations.file.parent.absolute()),
         )
 
 

@@ -11,6 +11,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _LONGEST_SHOWN = 60
+_MOST_LISTED = 30
 _NAMES: Mapping[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
 
@@ -69,7 +70,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def choice(word: str, known: Iterable[str], *, what: str = "there are") -> str:
     """The way out of a wrong name: the close one, else all of them, in their order, introduced by *what*."""
     names = list(known)
-    return did_you_mean(word, names) or (f"{what}: {', '.join(names)}" if names else "there are none")
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return did_you_mean(word, names) or (
+        f"{what}: {', '.join(names[:_MOST_LISTED])}{more}" if names else "there are none"
+    )
 
 
 def shown(value: object) -> str:

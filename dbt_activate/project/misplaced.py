@@ -73,8 +73,12 @@ def _as_parsed(file: ProjectFile, checksums: Mapping[str, set[str]]) -> bool:
     known = checksums.get(file.name)
     if not known or not file.name.endswith(".sql"):
         return False
+    try:
+        text = file.path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
     # dbt hashes a file without the blanks at its ends.
-    return hashlib.sha256(file.path.read_text("utf-8", "replace").strip().encode()).hexdigest() in known
+    return hashlib.sha256(text.strip().encode()).hexdigest() in known
 
 
 def refuse_misplaced(files: tuple[ProjectFile, ...], manifest: Manifest | None, faults: Faults) -> None:

@@ -93,7 +93,8 @@ def _usual(options: ProjectOptions) -> Iterator[Path]:
 
 
 def _place(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    root = root.absolute()
+    return path.absolute().relative_to(root).as_posix() if path.absolute().is_relative_to(root) else str(path)
 
 
 def _refused(at: Location, fault: str, remedy: str = "") -> ConfigError:

@@ -23,6 +23,11 @@ class Tag:
 
 def read_tags(node: Node, at: Location, faults: Faults) -> dict[str, Tag]:
     """The tagged columns of *node*, whose place is *at*."""
+    if "activate_field" in meta_of(node):
+        faults.add(
+            at.at("activate_field"), "it stands at the model, and tags nothing there", "move it to the columns it means"
+        )
+        return {}
     tags: dict[str, Tag] = {}
     for name, column in (node.columns or {}).items():
         if "activate_field" in meta_of(column):

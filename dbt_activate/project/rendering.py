@@ -66,8 +66,8 @@ def _expressions(text: str, at: Location) -> Iterable["Node"]:
 
     try:
         body = Environment(autoescape=False).parse(text).body  # noqa: S701 - parsed only; nothing is rendered by it
-    except TemplateSyntaxError as error:
-        raise _refused(at, f"the template is broken: {error.message}") from error
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise _refused(at, f"the template is broken: {_first_line(error)}") from error
     for node in body:
         yield from _parts(node, at)
 
@@ -98,7 +98,7 @@ def _arguments(call: Any, at: Location) -> tuple[str, object]:
     from jinja2 import nodes
 
     given = [*call.args, *(keyword.value for keyword in call.kwargs)]
-    if not given or not all(isinstance(one, nodes.Const) for one in given) or call.dyn_args or call.dyn_kwargs:
+    if not call.args or not all(isinstance(one, nodes.Const) for one in given) or call.dyn_args or call.dyn_kwargs:
         raise _refused(at, f"{call.node.name}() takes a name and a default, both written out in quotes")
     values = [one.value for one in given]
     return str(values[0]), values[1] if len(values) > 1 else _MISSING
@@ -171,7 +171,7 @@ def _evaluated(text: str, surroundings: Surroundings, at: Location) -> object:
     calls = {name: _asking(ask, surroundings, at) for name, ask in _CALLS.items()}
     try:
         return _environment().from_string(text, globals=calls).render()
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise _refused(at, f"the template cannot be rendered: {_first_line(error)}") from error
 
 
@@ -207,8 +207,12 @@ def _environment() -> "Environment":
 
 
 def _joined(values: Iterable[object]) -> object:
+    from jinja2 import Undefined
+
     iterator = iter(values)
     head = list(islice(iterator, 2))
+    if len(head) == 1 and isinstance(head[0], Undefined):
+        str(head[0])  # raises: a lone value is handed on as it is, so that nothing else would notice
     return head[0] if len(head) == 1 else "".join(str(value) for value in (*head, *iterator))
 
 

@@ -11,17 +11,20 @@ from dbt_activate.values.sync import Location
 _Error: TypeAlias = Any
 """A ``jsonschema.ValidationError``, whose attributes are typed as possibly unset, which they never are here."""
 
-LATER: Mapping[str, str] = {
+_OTHERS_WIN = "is not in this version: the warehouse always wins"
+_LATER_KEYS: Mapping[str, str] = {
     "conflict": "conflicts per field are not in this version: the warehouse always wins",
     "consent": "consent columns are not in this version",
     "updated_at": "conflicts by time are not in this version: the warehouse always wins",
-    "if_empty": "`write: if_empty` is not in this version",
-    "destination_wins": "`destination_wins` is not in this version: the warehouse always wins",
-    "newest_wins": "`newest_wins` is not in this version: the warehouse always wins",
-    "fill_empty": "`fill_empty` is not in this version: the warehouse always wins",
-    "fail": "`fail` is not in this version: the warehouse always wins",
 }
-"""Keys and values that are planned, and what to say of them until then. They are refused, never ignored."""
+_LATER_VALUES: Mapping[tuple[str, object], str] = {
+    ("write", "if_empty"): "`write: if_empty` is not in this version",
+    **{
+        ("conflicts", name): f"`{name}` {_OTHERS_WIN}"
+        for name in ("destination_wins", "newest_wins", "fill_empty", "fail")
+    },
+}
+# What is planned, and what is said of it until then: it is refused, never ignored.
 
 _TYPES = {
     "object": "a mapping",
@@ -66,8 +69,8 @@ def _worded(error: _Error, at: Location) -> Iterator[Problem]:
 def _unknown_keys(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     known = list(error.schema.get("properties", {}))
     for key in sorted(map(str, error.instance.keys() - set(known))):
-        if key in LATER:
-            yield Problem(str(place.at(key)), LATER[key])
+        if key in _LATER_KEYS:
+            yield Problem(str(place.at(key)), _LATER_KEYS[key])
         else:
             yield Problem(str(place.at(key)), "unknown key", choice(key, known, what="the keys are"))
 
@@ -90,8 +93,9 @@ def _kinds(types: Any) -> str:
 
 def _not_listed(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     known = [str(one) for one in error.validator_value]
-    if isinstance(error.instance, str) and error.instance in LATER:
-        yield Problem(str(place), LATER[error.instance])
+    later = _LATER_VALUES.get((place.path[-1] if place.path else "", shown(error.instance).strip("'")))
+    if later:
+        yield Problem(str(place), later)
     else:
         remedy = choice(str(error.instance), known, what="write one of")
         yield Problem(str(place), f"{_instance(error)} is not known here", remedy)

@@ -42,6 +42,8 @@ def read_yaml(content: bytes, place: str) -> YamlText:
         reader.faults.add(f"{place}{line}", f"this is not YAML: {error.problem or error.context}")
     except yaml.YAMLError as error:
         reader.faults.add(place, f"this is not YAML: {str(error).splitlines()[0]}")
+    except (ValueError, OverflowError) as error:
+        reader.faults.add(place, f"this is not YAML: {error}")
     raise reader.faults.error()
 
 

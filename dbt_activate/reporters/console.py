@@ -16,6 +16,7 @@ from dbt_activate.reporters.summary import closing, ended_line, left_behind, sta
 from dbt_activate.values.event import (
     BatchSettled,
     Event,
+    PhaseEntered,
     RetryScheduled,
     RunEnded,
     RunStarted,
@@ -100,6 +101,8 @@ class ConsoleReporter:
         if isinstance(event, RunStarted):
             self.close()
             self._open()
+        if isinstance(event, PhaseEntered) and self._table is not None:
+            self._table.redraw()
         self._say(self._lines(event, now))
 
     def _lines(self, event: Event, now: float) -> Iterable[Text]:

@@ -62,8 +62,8 @@ STATUS_LEVELS: Mapping[str, str] = {
 class JsonLinesReporter:
     """Writes each event to *stream* as it comes, with ``ts level event run_id`` and the event's own fields.
 
-    *clock_now* gives the time of day, with a zone. Events below *level*, one of :data:`LEVELS`, are left out. Never raises: a line that cannot
-    be written is lost, and the next one is tried again. The stream stays the caller's to close.
+    *clock_now* gives the time of day, with a zone. Events below *level*, one of :data:`LEVELS`, are left out. Never
+    raises: a line that cannot be written is lost, and the next one is tried again. The caller closes the stream.
     """
 
     def __init__(self, stream: TextIO, clock_now: Callable[[], datetime], run_id: str, *, level: str = "debug") -> None:

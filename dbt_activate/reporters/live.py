@@ -109,6 +109,10 @@ class LiveTable:
         """Take the table away and give the cursor back; once is enough, twice does no harm."""
         self._live.stop()
 
+    def redraw(self) -> None:
+        """Draw now, not with the next tick."""
+        self._live.refresh()
+
     def above(self, text: Text) -> None:
         """Put a line over the table, where it stays."""
         self._console.print(text, soft_wrap=True, highlight=False)

@@ -85,7 +85,7 @@ def left_behind(board: Board) -> Iterator[Text]:
         yield Text()
         ending = _ending(result.status)
         yield Text.assemble("  ", (ending.label, ending.style), " ", (result.sync, "bold"))
-        yield from (Text(f"    {line}") for text in _reasons(result, dry=board.dry) for line in text.splitlines())
+        yield from (Text(f"    {line}") for text in _reasons(result, dry=board.dry) for line in text.split("\n"))
 
 
 def _ending(status: str) -> Ending:

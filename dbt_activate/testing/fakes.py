@@ -8,7 +8,7 @@ from typing import ClassVar
 import httpx
 
 from dbt_activate.contracts import Destination, Tools
-from dbt_activate.errors import AmbiguousError, BatchRejectedError, DestinationError
+from dbt_activate.errors import AmbiguousError, BatchRejectedError, DestinationError, RetryableError
 from dbt_activate.values.destination import Account, Connection, DeliveryClass, ObjectSpec, OperationSpec
 from dbt_activate.values.json import Json, JsonObject, Schema
 from dbt_activate.values.outcome import Outcome, RowResult
@@ -64,6 +64,7 @@ class FakeDestination(Destination):
         script: What the next sends do instead of succeeding: each is raised before anything is applied. An
             :class:`AmbiguousError` is raised after everything was applied.
         mute: Keys of rows that its answer does not mention.
+        silent: The method, ``discover`` or ``check``, that finds nobody there.
     """
 
     connection_schema: ClassVar[Schema] = {"type": "object", "additionalProperties": False}
@@ -84,6 +85,7 @@ class FakeDestination(Destination):
         self.sent: list[Batch] = []
         self.refused: set[str] = set()
         self.mute: set[str] = set()
+        self.silent = ""
         self.script: list[DestinationError] = []
         self._delivery = delivery
         self._rows = rows
@@ -98,7 +100,13 @@ class FakeDestination(Destination):
 
     async def check(self) -> Account:
         """Always the same account."""
+        self._answer("check")
         return Account("fake-account")
+
+    async def discover(self, object_name: str | None) -> ObjectSpec:
+        """Say what is known anyway."""
+        self._answer("discover")
+        return self.describe(object_name)
 
     def encode(self, payload: Payload) -> Encoded:
         """Take the fields as they are."""
@@ -116,6 +124,10 @@ class FakeDestination(Destination):
         if error is not None:
             raise error
         return [result for result in results if result.key not in self.mute]
+
+    def _answer(self, method: str) -> None:
+        if self.silent == method:
+            raise RetryableError("nobody answers", code="connect")
 
     def _apply(self, operation: Operation, payload: Payload) -> RowResult:
         if payload.key in self.refused:

@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from dbt_activate.errors import WarehouseError
 
 if TYPE_CHECKING:
     import psycopg
-    from psycopg.abc import Buffer, Loader
+    from psycopg.abc import Buffer
 
 FETCH_ROWS = 10_000
 
@@ -161,9 +161,9 @@ def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> No
     from psycopg.types import datetime as times
     from psycopg.types.json import set_json_loads
 
-    def forgiving(loader: type[Loader]) -> type[Loader]:
-        class Forgiving(loader):  # type: ignore[misc, valid-type]
-            def load(self, data: Buffer) -> object:
+    def forgiving(loader: type[Any]) -> type[Any]:
+        class Forgiving(loader):  # type: ignore[misc]
+            def load(self, data: "Buffer") -> object:
                 try:
                     return super().load(data)
                 except DataError:
@@ -186,8 +186,7 @@ def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> No
 
 def _bound(statement: str, parameters: Sequence[object]) -> LiteralString:
     # psycopg wants a literal type; ours are built from quoted identifiers, and values are bound.
-    text = statement.replace("%", "%%").replace("?", "%s") if parameters else statement
-    return cast("LiteralString", text)
+    return cast("LiteralString", statement.replace("%", "%%").replace("?", "%s") if parameters else statement)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import httpx
@@ -305,15 +305,16 @@ class TestHttp(DestinationConformance):
 class Crm(System):
     """The sandbox, as HubSpot."""
 
-    KINDS = (
-        Trouble.TOO_MANY_REQUESTS,
-        Trouble.ERROR_BEFORE,
-        Trouble.ERROR_AFTER,
-        Trouble.RESET_BEFORE,
-        Trouble.RESET_AFTER,
-        Trouble.EMPTY_ANSWER,
-        Trouble.UNAUTHORIZED,
-    )
+    KINDS: ClassVar[Mapping[Trouble, str]] = {
+        Trouble.TOO_MANY_REQUESTS: "too_many_requests",
+        Trouble.ERROR_BEFORE: "error_before",
+        Trouble.ERROR_AFTER: "error_after",
+        Trouble.RESET_BEFORE: "reset_before",
+        Trouble.RESET_AFTER: "reset_after",
+        Trouble.EMPTY_ANSWER: "empty_answer",
+        Trouble.UNAUTHORIZED: "unauthorized",
+        Trouble.ROWS_MISSING: "drop_rows",
+    }
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -335,15 +336,14 @@ class Crm(System):
         return {"firstname": REFUSED}
 
     def trouble(self, kind: Trouble, *, retry_after: str | None = None) -> None:
-        if kind is Trouble.ROWS_MISSING:
-            self._fault(kind="drop_rows", count=1)
-        elif kind in self.KINDS:
-            self._fault(kind=kind.name.lower(), count=1, retry_after=retry_after)
-        else:
+        if kind not in self.KINDS:
             super().trouble(kind)
+        # Contacts are looked up before they are written, so the path of the write is named.
+        path = "/crm/v3/objects/contacts/batch/create"
+        self._fault(kind=self.KINDS[kind], path=path, count=1, retry_after=retry_after)
 
     def _fault(self, **fault: object) -> None:
-        httpx.post(f"{self._url}/_sandbox/faults", json={"path": "/crm/v3/objects", **fault}).raise_for_status()
+        httpx.post(f"{self._url}/_sandbox/faults", json=fault).raise_for_status()
 
 
 class TestHubSpot(DestinationConformance):
@@ -352,16 +352,17 @@ class TestHubSpot(DestinationConformance):
     text = "firstname"
 
     @pytest.fixture
-    def system(self) -> Iterator[System]:
-        score = {
-            "name": "score",
-            "label": "Score",
-            "type": "number",
-            "fieldType": "number",
-            "groupName": "contactinformation",
-        }
-        with RunningSandbox(SandboxOptions(rate_limit=0, properties={"contacts": [score]})) as sandbox:
-            yield Crm(sandbox.url)
+    def system(self, sandbox: str) -> System:
+        httpx.post(f"{sandbox}/_sandbox/reset").raise_for_status()
+        return Crm(sandbox)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    score = {"name": "score", "label": "Score", "type": "number", "fieldType": "number"}
+    properties = {"contacts": [{**score, "groupName": "contactinformation"}]}
+    with RunningSandbox(SandboxOptions(rate_limit=0, properties=properties)) as running:
+        yield running.url
 
 
 BUILT_IN: tuple[type[Destination], ...] = (Postgres, DuckDb, Sqlite, File, Http, HubSpot)

@@ -114,12 +114,6 @@ def test_an_object_cannot_lead_out_of_the_directory(tmp_path: Path, name: str | 
         make(tmp_path).describe(name)
 
 
-def test_a_text_that_is_no_unicode_rejects_its_row_alone(tmp_path: Path) -> None:
-    results = send(make(tmp_path), payload("a", name="half \ud800 pair"), payload("b"))
-    assert [result.outcome for result in results] == [Outcome.REJECTED, Outcome.SUCCEEDED]
-    assert lines(tmp_path) == [{"id": "b"}]
-
-
 def test_a_repeated_create_is_one_file_over_runs(tmp_path: Path) -> None:
     for run_id in ("r1", "r1", "r2"):
         results = send(make(tmp_path), payload("a", Operation.CREATE), run_id=run_id)

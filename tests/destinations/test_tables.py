@@ -424,8 +424,8 @@ def test_texts_arrive_as_they_are(database: Database, text: str) -> None:
     assert database.rows("people") == [("a", text)]
 
 
-@pytest.mark.parametrize("text", ["nul\0nul", "half \ud800 pair"])
-def test_a_text_that_cannot_be_stored_rejects_its_row_alone(database: Database, text: str) -> None:
+def test_a_text_that_cannot_be_stored_rejects_its_row_alone(database: Database) -> None:
+    text = "nul\0nul"
     results = send(database.destination(), payload("a", name=text), payload("b", name="B"))
     assert results["b"].outcome is Outcome.SUCCEEDED
     stored = dict(database.rows("people"))

@@ -229,15 +229,15 @@ def test_destinations_are_looked_up_as_profiles_are(shop: "Shop") -> None:
 
 
 def test_the_profile_is_rendered_as_dbt_renders_it(shop: "Shop") -> None:
-    shop.environ |= {"PORT": "5432", "DBT_TARGET": "ci", "USE": "1"}
+    shop.environ |= {"PORT": "5432", "DBT_TARGET": "ci", "USE": "1", "FLAG": "true", "LIST": "[1]"}
     shop.profiles["shop"]["outputs"]["ci"] = {
         "type": "duckdb",
         "schema": "{{ 'ma' ~ 'in' if env_var('USE') == '1' else 'x' }}",
         "port": "{{ env_var('PORT') | as_number }}",
         "text": "{{ env_var('PORT') }}",
         "both": "{{ env_var('PORT') }}{{ env_var('PORT') }}",
-        "flag": "{{ 'true' | as_bool }}",
-        "list": ["{{ var('x', 'y') }}", "{{ '[1]' | as_native }}"],
+        "flag": "{{ env_var('FLAG') | as_bool }}",
+        "list": ["{{ var('x', 'y') }}", "{{ env_var('LIST') | as_native }}"],
     }
     shop.destinations["crm"]["outputs"]["ci"] = {"type": "file"}
     profile = shop.load().profile

@@ -144,6 +144,20 @@ def test_when_the_destination_is_down_nothing_is_forgotten(world: World, error: 
     assert len(world.sent_keys) == 300
 
 
+@pytest.mark.parametrize("silent", ["discover", "check"])
+def test_when_the_destination_cannot_even_be_asked_every_row_failed(world: World, silent: str) -> None:
+    world.fill()
+    world.destination.silent = silent
+
+    down = world.run()
+    world.destination.silent = ""
+    up = world.run()
+
+    assert (down.status, down.counts) == ("failed", {"added": {"failed": 3}})
+    assert down.error_classes == {"connect": 3}
+    assert up.counts == {"added": {"succeeded": 3}}
+
+
 def test_a_destination_that_is_down_is_not_asked_for_every_batch(world: World) -> None:
     world.fill([(i, f"p{i}@example.com", 0.5) for i in range(100)])
     world.destination = FakeDestination(rows=1)
@@ -294,9 +308,7 @@ def test_a_renamed_column_with_the_same_values_sends_nothing(world: World) -> No
 
     world.sql('ALTER TABLE people RENAME COLUMN score TO "points"')
     sync = world.sync()
-    renamed = replace(
-        sync, fields=(sync.fields[0], FieldMap(path=("score",), source=Column("points")))
-    )
+    renamed = replace(sync, fields=(sync.fields[0], FieldMap(path=("score",), source=Column("points"))))
     result = world.run(renamed)
     again = world.run(renamed)
 
@@ -557,7 +569,7 @@ def test_another_account_behind_the_same_ledger_is_refused(world: World) -> None
     world.sql("UPDATE people SET score = 0.9 WHERE id = 2")
     result = world.run()
 
-    assert result.status == "failed"
+    assert result.status == "blocked"
     assert "reset people" in result.message
     assert len(world.sent_keys) == 3
 

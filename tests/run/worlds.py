@@ -98,7 +98,9 @@ class World:
     def runner(self, options: RunOptions, check: object = None) -> Runner:
         run_id = uuid.uuid4().hex
         link = Link(
-            destination=self.destination, pacer=Pacer(self.clock, self.limits.max_requests_per_second), limits=self.limits
+            destination=self.destination,
+            pacer=Pacer(self.clock, self.limits.max_requests_per_second),
+            limits=self.limits,
         )
         return Runner(
             warehouse=self.warehouse,

@@ -1,0 +1,108 @@
+"""Past runs: a list of them, and one of them from the inside."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dbt_activate.cli.page import columns, facts_table, rendered
+from dbt_activate.cli.spelling import moment
+from dbt_activate.ledger.past import PastBatch, PastRun, RunDetail
+from dbt_activate.reporters.phrases import counted, duration, outcomes
+
+RUNS_FORMAT = "dbt-activate/runs/v1"
+RUN_FORMAT = "dbt-activate/run/v1"
+
+MOST_BATCHES = 20
+"""So many batches of a sync are shown to a person; JSON has all of them."""
+
+
+def runs_document(runs: Sequence[PastRun]) -> dict[str, Any]:
+    """A list of runs as JSON."""
+    return {"schema": RUNS_FORMAT, "runs": [_run(run) for run in runs]}
+
+
+def runs_page(runs: Sequence[PastRun], *, color: bool) -> str:
+    """A list of runs for a terminal."""
+    if not runs:
+        return "no sync has run yet"
+    header = ("run", "sync", "status", "started (UTC)", "took", "requests", "rows")
+    rows = (
+        (run.run_id, run.sync, run.status, moment(run.started_at), _took(run), _number(run.requests), _rows(run))
+        for run in runs
+    )
+    return rendered([columns(header, rows, numbers=("took", "requests"))], color=color)
+
+
+def run_document(details: Sequence[RunDetail]) -> dict[str, Any]:
+    """A run from the inside as JSON."""
+    return {"schema": RUN_FORMAT, "run_id": details[0].run.run_id, "syncs": [_detail(detail) for detail in details]}
+
+
+def run_page(details: Sequence[RunDetail], *, color: bool) -> str:
+    """A run from the inside for a terminal."""
+    parts = [part for detail in details for part in (*_parts(detail), "")]
+    return rendered(parts[:-1], color=color)
+
+
+def _run(run: PastRun) -> dict[str, Any]:
+    return {**asdict(run), "seconds": run.seconds, "outcomes": run.outcomes}
+
+
+def _detail(detail: RunDetail) -> dict[str, Any]:
+    rows = [asdict(tally) for tally in detail.tallies]
+    return {**_run(detail.run), "rows": rows, "batches": [asdict(batch) for batch in detail.batches]}
+
+
+def _parts(detail: RunDetail) -> Iterator[Any]:
+    run = detail.run
+    yield facts_table(run.sync, ((name, text) for name, text in _facts(run) if text))
+    if detail.tallies:
+        rows = ((tally.change, tally.outcome, tally.code or "", str(tally.rows)) for tally in detail.tallies)
+        yield ""
+        yield columns(("change", "outcome", "code", "rows"), rows, numbers=("rows",))
+    if detail.batches:
+        header = ("batch", "operation", "class", "state", "sent (UTC)", "took", "rows")
+        yield ""
+        yield columns(header, map(_batch, detail.batches[:MOST_BATCHES]), numbers=("batch", "took"))
+    if (more := len(detail.batches) - MOST_BATCHES) > 0:
+        yield f"and {counted(more, 'more batch').replace('batchs', 'batches')}: --output json has them"
+
+
+def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
+    yield "run", run.run_id
+    yield "status", run.status
+    yield "reason", run.message or ""
+    yield "to", " / ".join(filter(None, (run.destination, run.object)))
+    yield "started", f"{moment(run.started_at)} UTC"
+    yield "took", _took(run)
+    yield "rows", _rows(run)
+    yield "requests", _number(run.requests)
+    yield "plan", run.plan_hash or ""
+    yield "dbt run", run.dbt_invocation_id or ""
+
+
+def _batch(batch: PastBatch) -> tuple[str, ...]:
+    sent, settled = batch.first_sent_at, batch.settled_at
+    took = duration((settled - sent).total_seconds()) if sent and settled else ""
+    rows = outcomes(batch.outcomes) or counted(batch.rows, "row")
+    return (
+        str(batch.number),
+        batch.operation or "",
+        batch.delivery or "",
+        batch.state,
+        moment(sent),
+        took,
+        rows,
+    )
+
+
+def _took(run: PastRun) -> str:
+    return "" if run.seconds is None else duration(run.seconds)
+
+
+def _rows(run: PastRun) -> str:
+    return outcomes(run.outcomes) or ("nothing to send" if run.status == "finished" else "")
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else str(number)

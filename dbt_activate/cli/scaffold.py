@@ -1,0 +1,272 @@
+"""``init``: the files that a dbt project needs to activate its data. What exists keeps its meaning."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dbt_activate.cli.layout import plain
+from dbt_activate.cli.options import Common, project_options
+from dbt_activate.cli.proposal import Proposal, has_block, spelled, sync_name, with_block
+from dbt_activate.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dbt_activate.cli.parts import Parts
+    from dbt_activate.project.manifest import Manifest, Node
+    from dbt_activate.registry import DestinationKinds
+
+PACKAGE_FILES = ("packages.yml", "dependencies.yml")
+COLLECTIONS = {"model": "models", "seed": "seeds", "snapshot": "snapshots"}
+FIRST_DESTINATION = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done to a file, or why it was left alone. *rest* is for the user to do."""
+
+    did: str
+    file: str
+    note: str = ""
+    rest: str = ""
+
+
+@click.command("init")
+@project_options
+@click.option("--model", help="The model, seed or snapshot to write a commented block for.")
+def init_command(common: Common, model: str | None) -> int:
+    """Add to a dbt project what dbt-activate needs: destinations.yml, a commented block, package and .gitignore lines.
+
+    Nothing that exists is changed but by adding to it: comments in the model's YAML, lines at the end of .gitignore. A
+    second call adds nothing.
+    """
+    from dbt_activate.cli.parts import Parts
+    from dbt_activate.registry import DestinationKinds
+
+    kinds = DestinationKinds()
+    parts = Parts(common, kinds)
+    # Before anything is written: a wrong --model leaves no trace.
+    block = _Block(parts, kinds, model) if model else None
+    steps = [_destinations(parts), *([block.write()] if block else []), _package(parts), _gitignore(parts)]
+    for step in steps:
+        click.echo(f"{step.did:<8} {step.file}{f': {step.note}' if step.note else ''}")
+        if step.rest:
+            click.echo(f"\n{step.rest}\n")
+    click.echo(_next(model))
+    return 0
+
+
+def _next(model: str | None) -> str:
+    block = (
+        "take the '# ' away from the block" if model else "run `dbt-activate init --model MODEL` for a block, edit it"
+    )
+    return "\n".join(
+        [
+            "",
+            "Next:",
+            "  1. dbt-activate sandbox     in another terminal: a destination to try things with",
+            f"  2. {block}, then run `dbt parse`",
+            "  3. dbt-activate validate    is all of it right?",
+            "  4. dbt-activate plan        what would be sent; nothing is written",
+        ]
+    )
+
+
+def _destinations(parts: "Parts") -> Step:
+    from dbt_activate.project.destinations import FILE, read_destinations
+    from dbt_activate.project.faults import Faults
+
+    found = read_destinations(parts.options, Faults())
+    if found.found:
+        return Step("kept", found.place)
+    targets, active, note = _targets(parts)
+    found.file.parent.mkdir(parents=True, exist_ok=True)
+    found.file.write_text(_destinations_text(targets, active), encoding="utf-8")
+    return Step("created", found.place or FILE, note)
+
+
+def _targets(parts: "Parts") -> tuple[tuple[str, ...], str, str]:
+    """The targets of the profile, the active one, and what is to be said of them."""
+    from dbt_activate.project.dbt_project import read_dbt_yaml
+
+    try:
+        profile = parts.profile
+        raw = read_dbt_yaml(profile.directory / "profiles.yml", "profiles.yml")[profile.name]["outputs"]
+    except ConfigError as error:
+        return ("dev",), "dev", f"for the target dev, as the profile cannot be read ({plain(error)})"
+    return tuple(map(str, raw)), profile.target, f"with an output for the target {profile.target}"
+
+
+def _destinations_text(targets: tuple[str, ...], active: str) -> str:
+    others = "".join(_OTHER.replace("TARGET", spelled(target)) for target in targets if target != active)
+    return _DESTINATIONS.replace("ACTIVE", spelled(active)).replace("OTHERS", others)
+
+
+_DESTINATIONS = """\
+# Where the data goes. `dbt-activate destinations` lists the types and their settings.
+#
+# The output is the one named like dbt's target, so that development cannot reach what only production has.
+# Secrets come from the environment: "{{ env_var('DBT_ENV_SECRET_NAME') }}".
+
+# Any JSON API. This one is the sandbox that `dbt-activate sandbox` runs on this machine: it takes any field.
+webhook:
+  outputs:
+    ACTIVE:
+      type: http
+      url: "{{ env_var('DBT_ACTIVATE_SANDBOX_URL', 'http://127.0.0.1:8765') }}/hooks/first"
+      allow_private_addresses: true # the sandbox runs on this machine
+      operations: {delete: {method: DELETE}}
+    # prod:
+    #   type: http
+    #   url: https://api.example.com/v1/customers
+    #   headers: {Authorization: "Bearer {{ env_var('DBT_ENV_SECRET_API') }}"}
+
+# A CRM. In development the sandbox acts as it.
+crm:
+  outputs:
+    ACTIVE:
+      type: sandbox
+      emulate: hubspot
+OTHERS"""
+
+_OTHER = """\
+    # TARGET:
+    #   type: hubspot
+    #   token: "{{ env_var('DBT_ENV_SECRET_HUBSPOT_TOKEN') }}"
+"""
+
+
+class _Block:
+    """The block of one model: found and checked when it is made, written by :meth:`write`."""
+
+    def __init__(self, parts: "Parts", kinds: "DestinationKinds", model: str) -> None:
+        from dbt_activate.project.manifest import read_manifest
+
+        self._parts = parts
+        self._kinds = kinds
+        self._manifest = read_manifest(parts.dbt.target_path / "manifest.json")
+        self._node = _node(self._manifest, parts.dbt.name, model)
+
+    def write(self) -> Step:
+        """Write it where its place is; where there is none, tell it."""
+        file, proposal = self._file, self._proposal()
+        if self._node.activate is not None:
+            return Step("kept", file, f"{proposal.model} has an activate block")
+        path = self._parts.dbt.directory / file
+        if not path.exists():
+            path.write_text(proposal.file(COLLECTIONS[self._node.resource_type]), encoding="utf-8")
+            return Step("created", file, f"a commented block for {proposal.model}")
+        text = path.read_bytes().decode("utf-8")
+        if has_block(text, proposal):
+            return Step("kept", file, f"the block for {proposal.model} is there")
+        changed = with_block(text, proposal)
+        if changed is None:
+            return Step("kept", file, f"add this to {proposal.model}", "\n".join(proposal.lines()))
+        path.write_bytes(changed.encode("utf-8"))
+        return Step("added", file, f"a commented block for {proposal.model}")
+
+    @property
+    def _file(self) -> str:
+        """The YAML that documents the model, else one beside the model's own file."""
+        documented = (self._node.patch_path or "").partition("://")[2]
+        own = Path(self._node.original_file_path)
+        return documented or (own if own.suffix in {".yml", ".yaml"} else own.with_suffix(".yml")).as_posix()
+
+    def _proposal(self) -> Proposal:
+        from dbt_activate.project.keys import declared_key
+        from dbt_activate.project.manifest import meta_of
+
+        node = self._node
+        tagged = {name for name, column in (node.columns or {}).items() if "activate_field" in meta_of(column)}
+        destination, wanted = self._destination()
+        return Proposal(
+            sync=sync_name(node.name, list(_taken(self._manifest))),
+            model=node.name,
+            destination=destination,
+            object=wanted,
+            key=declared_key(self._manifest, node),
+            columns=tuple(name for name in node.columns or {} if name not in tagged),
+            kept_back=tuple(name for name in node.columns or {} if name in tagged),
+        )
+
+    def _destination(self) -> tuple[str, str | None]:
+        """The destination that takes anything, else the first there is, with an object where it needs one."""
+        try:
+            outputs = self._parts.destinations.outputs
+        except ConfigError:
+            return FIRST_DESTINATION, None
+        name = FIRST_DESTINATION if FIRST_DESTINATION in outputs else next(iter(outputs), FIRST_DESTINATION)
+        return name, self._node.name if self._needs_object(outputs.get(name, {})) else None
+
+    def _needs_object(self, outputs: Mapping[str, Mapping[str, Any]]) -> bool:
+        kinds = {raw.get("emulate", raw["type"]) for raw in outputs.values()}
+        return any(kind in self._kinds and self._kinds[kind].object_required for kind in kinds)
+
+
+def _node(manifest: "Manifest", project: str, name: str) -> "Node":
+    from dbt_activate.project.faults import choice
+
+    nodes = {
+        node.name: node
+        for node in manifest.nodes.values()
+        if node.resource_type in COLLECTIONS and node.package_name == project
+    }
+    if name not in nodes:
+        raise ConfigError(Problem(f"--model {name}", "the project has no such model", choice(name, sorted(nodes))))
+    return nodes[name]
+
+
+def _taken(manifest: "Manifest") -> Iterator[str]:
+    for node in manifest.nodes.values():
+        if isinstance(node.activate, dict):
+            yield from map(str, node.activate)
+
+
+def _package(parts: "Parts") -> Step:
+    directory = parts.dbt.directory
+    lines = ["packages:", f"  - git: {_repository()}", f"    revision: {_revision()}"]
+    there = [directory / name for name in PACKAGE_FILES if (directory / name).exists()]
+    if not there:
+        head = "# The SQL side of dbt-activate: hashes, tests. Nothing needs it; `dbt deps` installs it.\n"
+        (directory / PACKAGE_FILES[0]).write_text(head + "".join(f"# {line}\n" for line in lines), encoding="utf-8")
+        return Step("created", PACKAGE_FILES[0], "the dbt package, commented")
+    if any("dbt-activate" in path.read_text("utf-8", "replace").replace("_", "-") for path in there):
+        return Step("kept", there[0].name)
+    return Step("kept", there[0].name, "for the macros and tests of dbt-activate, add", "\n".join(lines[1:]))
+
+
+def _revision() -> str:
+    from dbt_activate import __version__
+
+    return f"v{__version__}"
+
+
+def _repository() -> str:
+    """Where this release says that its sources are."""
+    try:
+        urls = metadata("dbt-activate").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        urls = []
+    named = dict(map(str.strip, url.split(",", 1)) for url in urls if "," in url)
+    return named.get("Repository") or named.get("Source") or "https://example.com/dbt-activate.git # its repository"
+
+
+def _gitignore(parts: "Parts") -> Step:
+    path = parts.dbt.directory / ".gitignore"
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
+    there = {line.strip().strip("/").removesuffix("/*") for line in text.splitlines()}
+    missing = [f"{name}/" for name in _ignored(parts) if name not in there]
+    if not missing:
+        return Step("kept", path.name)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("" if text.endswith("\n") or not text else "\n") + "".join(f"{line}\n" for line in missing))
+    return Step("added" if text else "created", path.name, ", ".join(missing))
+
+
+def _ignored(parts: "Parts") -> list[str]:
+    directory = parts.dbt.directory
+    target = parts.dbt.target_path
+    inside = [target.relative_to(directory).as_posix()] if target.is_relative_to(directory) else []
+    return [*inside, "logs", parts.dbt.packages_path]

@@ -1,0 +1,176 @@
+"""Everything about a project that can be checked before a run: without a network, or with one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dbt_activate.cli.application import Application
+from dbt_activate.cli.inquiry import ask
+from dbt_activate.errors import ConfigError, Problem, WarehouseError
+from dbt_activate.project.checks import check_against, check_columns, check_overlaps
+from dbt_activate.project.expressions import engine_of, read_expression
+from dbt_activate.project.faults import Faults
+from dbt_activate.project.field_maps import field_place
+from dbt_activate.project.loading import Project
+from dbt_activate.values.sync import Sql, Sync
+
+CATALOG = "catalog.json"
+_RENEW = "`dbt docs generate` writes a new one"
+
+
+class _CatalogColumn(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _CatalogNode(msgspec.Struct, frozen=True):
+    columns: dict[str, _CatalogColumn] = {}
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """``catalog.json``: the columns that the relations had when ``dbt docs generate`` looked."""
+
+    metadata: dict[str, Any] = {}
+    nodes: dict[str, _CatalogNode] = {}
+
+    def columns(self, unique_id: str) -> Mapping[str, str]:
+        """Column to type of a node; empty where it was not built then."""
+        node = self.nodes.get(unique_id)
+        return {name: column.type for name, column in node.columns.items()} if node else {}
+
+    def is_older_than(self, path: Path) -> bool:
+        """Whether *path* was written after the catalog; so, too, where either time is not known."""
+        try:
+            made = datetime.fromisoformat(str(self.metadata.get("generated_at"))).timestamp()
+            return path.stat().st_mtime > made
+        except (ValueError, OSError):
+            return True
+
+
+def read_catalog(project: Project) -> Catalog:
+    """The catalog beside the manifest; an empty one where there is none.
+
+    Raises:
+        ConfigError: The file is broken.
+    """
+    path = project.target_path / CATALOG
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Catalog)
+    except FileNotFoundError:
+        return Catalog()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(Problem(_place(project), f"this is no catalog of dbt: {error}", _RENEW)) from error
+
+
+def _place(project: Project) -> str:
+    path = project.target_path / CATALOG
+    return path.relative_to(project.directory).as_posix() if path.is_relative_to(project.directory) else str(path)
+
+
+@dataclass(slots=True)
+class Validation:
+    """The checks of one project, and what they found.
+
+    Attributes:
+        unreachable: Destination to why it could not be asked.
+    """
+
+    application: Application
+    faults: Faults = field(default_factory=Faults)
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def project(self) -> Project:
+        """The project, sound as far as loading tells."""
+        return self.application.project
+
+    @property
+    def exit_code(self) -> int:
+        """2 for what a user has to correct, 1 for a destination that did not answer."""
+        return 2 if len(self.faults) else int(bool(self.unreachable))
+
+    def offline(self) -> None:
+        """Check all that needs no network.
+
+        Raises:
+            ConfigError: The project cannot be loaded: with everything that is wrong in it.
+        """
+        catalog = self.faults.attempt(read_catalog, self.project) or Catalog()
+        for sync in self.project.syncs:
+            self._check_columns(sync, catalog)
+        self.faults.extend(check_overlaps(self.project.syncs))
+        self._check_objects()
+
+    def online(self) -> None:
+        """Check enabled syncs against their models as they are built, and against their destinations as they are."""
+        enabled = [sync for sync in self.project.syncs if sync.enabled]
+        try:
+            self._check_relations(enabled)
+        except WarehouseError as error:
+            profile = self.project.profile
+            self.faults.add(f"profiles.yml, {profile.name}.outputs.{profile.target}", str(error))
+        self._check_live_objects(enabled)
+
+    @property
+    def _engine(self) -> str:
+        return engine_of(self.project.profile.adapter_type)
+
+    def _check_columns(self, sync: Sync, catalog: Catalog) -> None:
+        found = catalog.columns(sync.model.unique_id)
+        node = self.project.manifest.nodes.get(sync.model.unique_id)
+        if not found and not (node and node.contracted):
+            # Documented columns need not be all columns: only a contract says so.
+            self._check_sql(sync)
+            return
+        problems = check_columns(sync, {**sync.model.columns, **found}, self._engine)
+        doubtful = bool(found) and catalog.is_older_than(self.project.directory / sync.model.file)
+        self.faults.extend(self._doubted(problem, sync) if doubtful else problem for problem in problems)
+
+    def _doubted(self, problem: Problem, sync: Sync) -> Problem:
+        note = f"if {sync.model.file} has changed since {_place(self.project)} was made, {_RENEW}"
+        return replace(problem, remedy=f"{problem.remedy}; {note}" if problem.remedy else note)
+
+    def _check_sql(self, sync: Sync) -> None:
+        texts = [
+            (one.source.text, field_place(sync.at, one.path).at("sql"))
+            for one in sync.fields
+            if isinstance(one.source, Sql)
+        ]
+        if sync.where is not None:
+            texts.append((sync.where, sync.at.at("where")))
+        for text, place in texts:
+            self.faults.attempt(read_expression, text, self._engine, place)
+
+    def _check_objects(self) -> None:
+        known = [sync for sync in self.project.syncs if sync.destination in self.project.connections]
+        links = self.application.links(known)
+        for sync in known:
+            spec = self.faults.attempt(links[sync.destination].destination.describe, sync.object)
+            if spec is not None:
+                self.faults.extend(check_against(sync, spec))
+
+    def _check_relations(self, syncs: list[Sync]) -> None:
+        with self.application.warehouse.session(read_only=True) as session:
+            for sync in syncs:
+                try:
+                    columns = session.describe(f"SELECT * FROM {sync.model.relation}")
+                except WarehouseError as error:
+                    fault = f"the model's relation {sync.model.relation} cannot be read: {error}"
+                    self.faults.add(sync.at, fault, f"run `dbt run --select {sync.model.name}`")
+                    continue
+                self.faults.extend(check_columns(sync, columns, self._engine))
+
+    def _check_live_objects(self, syncs: list[Sync]) -> None:
+        links = self.application.links(syncs)
+        questions = [(links[sync.destination].destination.discover, (sync.object,)) for sync in syncs]
+        for sync, reply in zip(syncs, ask(links, questions, self.application.clock), strict=True):
+            match reply.error:
+                case None:
+                    self.faults.extend(check_against(sync, reply.value))
+                case ConfigError() as error:
+                    self.faults.extend(error.problems)
+                case error:
+                    self.unreachable[sync.destination] = str(error)

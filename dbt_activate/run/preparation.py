@@ -1,0 +1,160 @@
+"""From a sync to its plan: find what changed, shape it, judge the whole. Reads only.
+
+The change set is read at one go into a file of our own, and the warehouse let go of, before the destination is asked
+for anything: nobody who needs the warehouse waits for a slow destination.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from dbt_activate.contracts import Warehouse
+from dbt_activate.delivery.spool import Spool
+from dbt_activate.errors import DestinationError
+from dbt_activate.ledger.journal import settled
+from dbt_activate.ledger.store import Ledger
+from dbt_activate.mapping.mapper import Mapper
+from dbt_activate.planning.diff import Memory
+from dbt_activate.planning.fingerprint import config_hash
+from dbt_activate.planning.guards import Tripped, tripped
+from dbt_activate.planning.planner import plan
+from dbt_activate.registry import Link
+from dbt_activate.run.calling import call
+from dbt_activate.run.options import RunOptions
+from dbt_activate.values.change import Census, Change
+from dbt_activate.values.destination import ObjectSpec
+from dbt_activate.values.outcome import Outcome, RowResult
+from dbt_activate.values.payload import Payload, RunFacts, Settled
+from dbt_activate.values.sync import Lookup, Sync
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """What one sync would do: data that a dry run shows and a real run delivers.
+
+    Attributes:
+        spec: The destination's object; None where nothing changed, and nobody was asked.
+        spool: The payloads that will be sent, in order.
+        ended: Rows that end without being sent: invalid ones, and those whose payload is the confirmed one.
+        hash: Over the configuration and, row by row, what was confirmed and what will be sent.
+        tripped: The guards that refuse it.
+        unreachable: Why the destination could not be asked, where it could not.
+    """
+
+    sync: Sync
+    census: Census
+    basis: str
+    forgotten: tuple[str, ...]
+    spec: ObjectSpec | None = None
+    spool: Spool[Payload] = field(default_factory=Spool)
+    ended: list[Settled] = field(default_factory=list)
+    hash: str = ""
+    tripped: tuple[Tripped, ...] = ()
+    unreachable: DestinationError | None = None
+
+    @property
+    def planned(self) -> int:
+        """The rows that must end in exactly one outcome."""
+        return len(self.spool) + len(self.ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """Makes plans.
+
+    Attributes:
+        check: Raises :class:`~dbt_activate.errors.ConfigError` where a sync does not fit its destination's object.
+        look: Is shown each payload that would be sent.
+    """
+
+    warehouse: Warehouse
+    ledger: Ledger
+    facts: RunFacts
+    options: RunOptions
+    check: Callable[[Sync, ObjectSpec], None]
+    look: Callable[[Sync, Payload], None] | None = None
+
+    async def plan(self, sync: Sync, link: Link) -> Plan:
+        """Plan *sync* against its destination behind *link*.
+
+        Raises:
+            ConfigError: The sync fits its model or its destination's object no longer.
+            WarehouseError: The model cannot be read.
+        """
+        made, changes = self._find_changes(sync)
+        try:
+            if len(changes):
+                made.spec = await self._describe(made, link)
+                self.check(sync, made.spec)
+                self._shape(made, made.spec, changes)
+        finally:
+            changes.close()
+        made.hash = made.hash or config_hash(sync)
+        if not self._adopts(made) and made.hash != self.options.override:
+            made.tripped = tripped(made.census, sync.guards)
+        return made
+
+    def _find_changes(self, sync: Sync) -> tuple[Plan, Spool[Change]]:
+        changes: Spool[Change] = Spool()
+        with self.warehouse.session(read_only=True) as session, session.transaction():
+            memory = Memory(
+                confirmed=self.ledger.confirmed_query(session, sync.name),
+                rejects=self.ledger.rejects_query(session, sync.name),
+                lookups={parent: self.ledger.lookup_query(session, parent) for parent in parents(sync)},
+            )
+            found = plan(sync, session, self.warehouse.dialect, memory, self.options.scope, self.options.limit)
+            for change in found.read():
+                changes.append(change)
+            census = replace(found.census, first=self.ledger.is_empty(session, sync.name))
+        return Plan(sync=sync, census=census, basis=found.basis, forgotten=found.forgotten), changes
+
+    async def _describe(self, made: Plan, link: Link) -> ObjectSpec:
+        """The object as the live system describes it; as we know it without a network where that cannot be reached."""
+        try:
+            spec: ObjectSpec = await call(link.destination.discover, made.sync.object)
+        except DestinationError as error:
+            made.unreachable = error
+            return link.destination.describe(made.sync.object)
+        return spec
+
+    def _shape(self, made: Plan, spec: ObjectSpec, changes: Spool[Change]) -> None:
+        digest = hashlib.sha256(config_hash(made.sync).encode())
+        mapper = Mapper(made.sync, spec, self.facts)
+        for change in changes:
+            shaped = mapper.shape(change)
+            if isinstance(shaped, RowResult):
+                made.ended.append(_invalid(change, shaped))
+                continue
+            line = f"{change.known.payload_hash} {shaped.operation} {change.key!r} {shaped.payload_hash}\n"
+            digest.update(line.encode("utf-8", "surrogatepass"))
+            if self._is_confirmed(made, change, shaped):
+                made.ended.append(settled(shaped, RowResult(key=change.key, outcome=Outcome.UNCHANGED)))
+                continue
+            made.spool.append(shaped)
+            if self.look is not None:
+                self.look(made.sync, shaped)
+        made.hash = digest.hexdigest()[:32]
+
+    def _is_confirmed(self, made: Plan, change: Change, payload: Payload) -> bool:
+        if self._adopts(made):
+            return True
+        same = change.known.present and change.known.payload_hash == payload.payload_hash
+        return same and not self.options.scope.full
+
+    def _adopts(self, made: Plan) -> bool:
+        return self.options.adopt or (made.sync.adopt and made.census.first)
+
+
+def parents(sync: Sync) -> tuple[str, ...]:
+    """The syncs whose records *sync* looks up."""
+    return tuple(dict.fromkeys(f.source.sync for f in sync.fields if isinstance(f.source, Lookup)))
+
+
+def _invalid(change: Change, result: RowResult) -> Settled:
+    return Settled(
+        change=change.kind,
+        result=result,
+        fingerprint=change.fingerprint,
+        incarnation=change.known.incarnation,
+        attempts=change.known.attempts + 1,
+    )

@@ -1,8 +1,8 @@
 """The whole way on real purchases: `make demo`.
 
-Builds the example project with dbt, starts the sandbox, plans, syncs, syncs again (nothing may be sent), moves `as_of` by a
-week, syncs what changed, and compares every record with its model, field by field. Ends with 1 if anything is not as it
-should be.
+Builds the example project with dbt, starts the sandbox, plans, syncs, syncs again (nothing may be sent), moves `as_of`
+by a week, syncs what changed, and compares every record with its model, field by field. Ends with 1 if anything is not
+as it should be.
 """
 
 import json
@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 WORK = REPOSITORY / ".demo"
 PROJECT = WORK / "example_project"
 WEEK_LATER = "{as_of: 1997-10-08}"
+PROGRAMS = Path(sys.executable).parent
 PAGE = 5_000
 
 CONTACTS = """
@@ -32,7 +33,7 @@ CONTACTS = """
 """
 
 
-class Disagreement(Exception):
+class DisagreementError(Exception):
     """Something is not as the demo promises."""
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     try:
         with sandbox() as url:
             tell(url)
-    except (Disagreement, subprocess.CalledProcessError) as error:
+    except (DisagreementError, subprocess.CalledProcessError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     finally:
@@ -75,22 +76,22 @@ def tell(url: str) -> None:
     compare(url)
     say("6. Where to look")
     print(f"  records     {PROJECT / 'ops.sqlite'}, and the sandbox's page:")
-    print(f"              {sys.executable} -m dbt_activate sandbox --state {WORK / 'sandbox.json'}")
+    print(f"              {PROGRAMS / 'dbt-activate'} sandbox --state {WORK / 'sandbox.json'}")
     print(f"  last run    {PROJECT / 'target/activate/activate_results.json'}")
-    print(f"  past runs   cd {PROJECT} && {sys.executable} -m dbt_activate runs --profiles-dir .")
+    print(f"  past runs   cd {PROJECT} && {PROGRAMS / 'dbt-activate'} runs --profiles-dir .")
 
 
 @contextmanager
 def sandbox() -> Iterator[str]:
     """A sandbox of its own process, with the properties that the project writes to."""
-    command = [sys.executable, "-m", "dbt_activate", "sandbox", "--port", "0", "--rate-limit", "0"]
+    command = [str(PROGRAMS / "dbt-activate"), "sandbox", "--port", "0", "--rate-limit", "0"]
     command += ["--state", str(WORK / "sandbox.json"), "--properties", str(PROJECT / "hubspot_properties.json")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline() if process.stdout else ""
         url = next((word.rstrip(".,") for word in line.split() if word.startswith("http://")), None)
         if url is None:
-            raise Disagreement(f"the sandbox did not start: {line}")
+            raise DisagreementError(f"the sandbox did not start: {line}")
         os.environ["DBT_ACTIVATE_SANDBOX_URL"] = url
         print(f"The sandbox is at {url}")
         yield url
@@ -122,7 +123,7 @@ def _compare(what: str, wanted: Mapping[str, Mapping[str, object]], found: Mappi
             if name in found[key]:
                 fields += 1
                 if spelled(value) != spelled(found[key][name]):
-                    raise Disagreement(f"{what}, {key}, {name}: {found[key][name]!r}, the model has {value!r}")
+                    raise DisagreementError(f"{what}, {key}, {name}: {found[key][name]!r}, the model has {value!r}")
     expect(fields > len(wanted), f"{fields} fields of {what} equal the model")
 
 
@@ -185,17 +186,17 @@ def get(url: str) -> dict[str, dict[str, list[dict[str, object]]]]:  # the sandb
 
 def dbt(*arguments: str) -> None:
     """Run dbt in the example project."""
-    _call("dbt", [sys.executable, "-m", "dbt.cli.main", *arguments, "--profiles-dir", "."])
+    _call("dbt", *arguments)
 
 
 def activate(*arguments: str) -> None:
     """Run dbt-activate in the example project."""
-    _call("dbt-activate", [sys.executable, "-m", "dbt_activate", *arguments, "--profiles-dir", "."])
+    _call("dbt-activate", *arguments)
 
 
-def _call(name: str, command: list[str]) -> None:
-    print(f"$ {name} {' '.join(command[3:-2])}", flush=True)
-    subprocess.run(command, cwd=PROJECT, check=True)
+def _call(name: str, *arguments: str) -> None:
+    print(f"$ {name} {' '.join(arguments)}", flush=True)
+    subprocess.run([str(PROGRAMS / name), *arguments, "--profiles-dir", "."], cwd=PROJECT, check=True)
 
 
 def say(text: str) -> None:
@@ -207,10 +208,10 @@ def expect(holds: object, claim: str) -> None:
     """Say that *claim* was checked.
 
     Raises:
-        Disagreement: It does not hold.
+        DisagreementError: It does not hold.
     """
     if not holds:
-        raise Disagreement(f"not so: {claim}")
+        raise DisagreementError(f"not so: {claim}")
     print(f"  ✓ {claim}", flush=True)
 
 

@@ -70,9 +70,9 @@ _SANDBOX = "The local emulator, `dbt-activate sandbox`, acting as another type."
 def _one_type(kinds: "DestinationKinds", name: str) -> tuple[Any, str]:
     from dbt_activate.cli.portrait import about, common_settings, named, sandbox_settings, settings_of, stand_in
 
-    if named(name, kinds) == "sandbox":
-        settings, objects, text = sandbox_settings(), (), _SANDBOX
-    else:
+    settings, text = sandbox_settings(), _SANDBOX
+    objects: tuple[str, ...] = ()
+    if named(name, kinds) != "sandbox":
         kind = kinds.load(name)
         settings, objects, text = settings_of(kind.connection_schema), stand_in(name, kinds).objects(), about(kind)
     facts = {

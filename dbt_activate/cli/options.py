@@ -136,7 +136,8 @@ def _common(arguments: dict[str, Any], name: str) -> dict[str, object]:
 def _selection(arguments: dict[str, Any], name: str) -> dict[str, object]:
     take = arguments.pop
     words = {key: tuple(word for text in take(key) for word in text.split()) for key in ("select", "exclude")}
-    return {**arguments, name: Selection(**words, selector=take("selector"), state=take("state"))}
+    selection = Selection(**words, selector=take("selector"), state=take("state"))
+    return {**arguments, name: selection}
 
 
 def parse_variables(text: str) -> Mapping[str, object]:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
 
-FALLBACK = (120, 24)
+FALLBACK = (160, 24)
+"""Columns and lines where there is no terminal."""
 
 
 def rendered(parts: "Iterable[RenderableType]", *, color: bool) -> str:

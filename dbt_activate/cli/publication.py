@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from dbt_activate.errors import ConfigError
-from dbt_activate.project.destinations import SANDBOX
+from dbt_activate.project.destinations import SANDBOX, DestinationKind
 from dbt_activate.project.schemas import schema
 from dbt_activate.registry import DestinationKinds
 
@@ -23,7 +23,7 @@ def published(name: str) -> dict[str, Any]:
     return SCHEMAS[name]()
 
 
-def destinations_schema(kinds: DestinationKinds) -> dict[str, Any]:
+def destinations_schema(kinds: Mapping[str, DestinationKind]) -> dict[str, Any]:
     """The schema of ``destinations.yml`` for *kinds*: what an output takes depends on its type."""
     whole = schema("destinations")
     definitions = whole["$defs"]
@@ -50,7 +50,7 @@ def destinations_schema(kinds: DestinationKinds) -> dict[str, Any]:
 _OF_SANDBOX = frozenset({"$defs", "additionalProperties", "properties", "type"})
 
 
-def _rules(name: str, kinds: DestinationKinds) -> dict[str, Any]:
+def _rules(name: str, kinds: Mapping[str, DestinationKind]) -> dict[str, Any]:
     try:
         rules = kinds[name].connection_schema
     except ConfigError:

@@ -80,7 +80,7 @@ class Rejects:
         """For a terminal."""
         if not self.rows:
             return "no row is held back"
-        header = ["sync", "key", "outcome", "reason", "attempts", "since (UTC)", "last (UTC)", "tried again"]
+        header = ["sync", "key", "outcome", "reason", "attempts", "seen (UTC)", "tried again"]
         header += ["value"] if self.with_values else []
         table = columns(header, map(self._line, self.rows), numbers=("attempts",))
         told = f"the newest {counted(len(self.rows), 'row')}; --limit shows more" if self.more else ""
@@ -94,8 +94,8 @@ class Rejects:
 
     def _line(self, row: Listed) -> list[str]:
         reject = row.reject
-        first, last = moment(reject.first_seen_at), moment(reject.last_seen_at)
-        line = [reject.sync, reject.key, reject.outcome, reason(reject), str(reject.attempts), first, last]
+        seen = "\n".join(dict.fromkeys((moment(reject.first_seen_at), moment(reject.last_seen_at))))
+        line = [reject.sync, reject.key, reject.outcome, reason(reject), str(reject.attempts), seen]
         return [*line, next_attempt(reject), *([row.value()] if self.with_values else [])]
 
 

@@ -10,6 +10,7 @@ from dbt_activate.cli.page import columns, facts_table, rendered
 from dbt_activate.cli.present import Now
 from dbt_activate.cli.spelling import moment, spelled, visible
 from dbt_activate.ledger.past import Confirmed, Life, PastRow, Reject
+from dbt_activate.reporters.phrases import counted
 from dbt_activate.values.json import JsonObject
 from dbt_activate.values.sync import ChangeKind, Sync
 
@@ -145,7 +146,7 @@ def _confirmation(confirmed: Confirmed | None) -> str:
 
 def _held(reject: Reject | None) -> Iterator[tuple[str, str]]:
     if reject is not None:
-        times = f"{reject.attempts} attempts since {moment(reject.first_seen_at)} UTC"
+        times = f"{counted(reject.attempts, 'attempt')} since {moment(reject.first_seen_at)} UTC"
         yield reject.outcome, f"{reason(reject)}; {times}; tried again {next_attempt(reject)}"
 
 

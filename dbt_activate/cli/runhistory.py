@@ -65,7 +65,7 @@ def _parts(detail: RunDetail) -> Iterator[Any]:
         yield ""
         yield columns(header, map(_batch, detail.batches[:MOST_BATCHES]), numbers=("batch", "took"))
     if (more := len(detail.batches) - MOST_BATCHES) > 0:
-        yield f"and {counted(more, 'more batch').replace('batchs', 'batches')}: --output json has them"
+        yield f"and {more} more: --output json has them"
 
 
 def _facts(run: PastRun) -> Iterator[tuple[str, str]]:

@@ -249,7 +249,7 @@ def _repository() -> str:
         urls = metadata("dbt-activate").get_all("Project-URL") or []
     except PackageNotFoundError:
         urls = []
-    named = dict(map(str.strip, url.split(",", 1)) for url in urls if "," in url)
+    named = {label.strip(): url.strip() for label, _, url in (line.partition(",") for line in urls)}
     return named.get("Repository") or named.get("Source") or "https://example.com/dbt-activate.git # its repository"
 
 

@@ -83,9 +83,9 @@ def fenced(lines: Iterable[str], language: str) -> str:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    formula = text.lstrip().startswith(FORMULA_STARTS) or text[:1] in ("\t", "\r", "\n")
-    return f"'{text}" if formula and not NUMBER.fullmatch(text) else text
+    text = "" if value is None else visible(str(value))
+    formula = text.lstrip().startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
 
 
 def _escaped(character: str) -> str:

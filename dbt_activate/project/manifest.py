@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def tests_of(self, unique_id: str) -> Iterator[tuple[str, Node]]:
         """The tests of a node, with their ids: generic ones attached to it, singular and unit tests that read it."""
-        tests = {uid: node for uid, node in self.nodes.items() if node.resource_type == "test"}
-        for uid, node in {**tests, **self.unit_tests}.items():
+        tests = ((uid, node) for uid, node in self.nodes.items() if node.resource_type == "test")
+        for uid, node in chain(tests, self.unit_tests.items()):
             if node.attached_node == unique_id or (not node.attached_node and unique_id in node.parents):
                 yield uid, node
 

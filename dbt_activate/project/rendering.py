@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2.nodes import Node
 
 _MISSING = object()
+_MOST_ARGUMENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def render_text(text: str, surroundings: Surroundings, at: Location) -> Rendered
     """
     if not any(mark in text for mark in ("{{", "{%", "{#")):
         return Rendered(text, literal=text)
+    if "{#" in text:
+        raise _foreign("a comment", at)
     parts = [_filled(node, surroundings, at) for node in _expressions(text, at)]
     values = [part.value for part in parts]
     whole = values[0] if len(values) == 1 else "".join("" if value is None else str(value) for value in values)
@@ -98,7 +101,13 @@ def _arguments(call: Any, at: Location) -> tuple[str, object]:
     from jinja2 import nodes
 
     given = [*call.args, *(keyword.value for keyword in call.kwargs)]
-    if not call.args or not all(isinstance(one, nodes.Const) for one in given) or call.dyn_args or call.dyn_kwargs:
+    if (
+        not call.args
+        or len(given) > _MOST_ARGUMENTS
+        or not all(isinstance(one, nodes.Const) for one in given)
+        or call.dyn_args
+        or call.dyn_kwargs
+    ):
         raise _refused(at, f"{call.node.name}() takes a name and a default, both written out in quotes")
     values = [one.value for one in given]
     return str(values[0]), values[1] if len(values) > 1 else _MISSING
@@ -168,7 +177,7 @@ def _native(value: object, surroundings: Surroundings, at: Location, problems: l
 def _evaluated(text: str, surroundings: Surroundings, at: Location) -> object:
     from jinja2 import TemplateError
 
-    calls = {name: _asking(ask, surroundings, at) for name, ask in _CALLS.items()}
+    calls = {name: _asking(name, surroundings, at) for name in _CALLS}
     try:
         return _environment().from_string(text, globals=calls).render()
     except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -179,12 +188,11 @@ def _first_line(error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error)).strip()[:200] or type(error).__name__
 
 
-def _asking(
-    ask: Callable[[Surroundings, str, object, Location], Rendered], surroundings: Surroundings, at: Location
-) -> Callable[..., object]:
+def _asking(function: str, surroundings: Surroundings, at: Location) -> Callable[..., object]:
     def call(name: str, default: object = _MISSING) -> object:
-        return ask(surroundings, name, default, at).value
+        return _CALLS[function](surroundings, name, default, at).value
 
+    call.__qualname__ = function  # what Python's own message on wrong arguments calls it
     return call
 
 

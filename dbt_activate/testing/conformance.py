@@ -17,7 +17,7 @@ Cases that the destination's declared operations or the system's fake do not cov
 
 import math
 import socket
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -26,6 +26,8 @@ import pytest
 from dbt_activate.contracts import Destination
 from dbt_activate.errors import AmbiguousError, ConfigError, DestinationError, FatalError, RetryableError
 from dbt_activate.testing.fakes import make_tools
+from dbt_activate.testing.samples import HOSTILE_WAITS, TEXTS
+from dbt_activate.testing.strictness import lax_places, secret_names
 from dbt_activate.testing.trial import (
     Answered,
     NotOffered,
@@ -39,7 +41,7 @@ from dbt_activate.testing.trial import (
     words_of,
 )
 from dbt_activate.values.destination import HARMLESS_TO_REPEAT, ObjectSpec
-from dbt_activate.values.json import Json, JsonObject, Schema
+from dbt_activate.values.json import Json, JsonObject
 from dbt_activate.values.outcome import Outcome
 from dbt_activate.values.payload import Payload
 from dbt_activate.values.sync import Operation
@@ -47,33 +49,6 @@ from dbt_activate.values.sync import Operation
 __all__ = ["DestinationConformance", "NotOffered", "System", "Trouble"]
 
 T = TypeVar("T")
-
-TEXTS = {
-    "quotes": """it's "quoted" and `ticked`""",
-    "sql": "'; DROP TABLE people; --",
-    "html": "<b>&amp;</b>",
-    "template": "{{ 1 + 1 }} ${x} %s ? $1 {0}",
-    "backslash": "\\N \\ \\u0041 C:\\new",
-    "line ends": "one\r\ntwo\nthree\rfour",
-    "tab": "a\tb",
-    "unicode": "na\u00efve \u540d\u524d \u0628\u0631\u064a\u062f e\u0301",
-    "emoji": "\U0001f389\U0001f469\u200d\U0001f4bb",
-    "line separator": "a\u2028b\ufeffc",
-    "formula": "x=1+1",
-    "number": "007",
-    "null word": "NULL",
-    "date": "2026-02-30",
-    "date and time": "2026-02-03T04:05:06+02:00",
-    "long": "long " * 20_000 + "end",
-    "nul": "a\0b",
-}
-"""Texts that break careless code. A destination stores each as it is, or rejects the row and only that row.
-
-Half a surrogate pair is not among them: the engine sends no such row.
-"""
-
-HOSTILE_WAITS = ("", "-5", "soon", "1e999", "NaN", "9" * 30, "0x10", "Wed, 99 Foo 2026 00:00:00 GMT")
-"""``Retry-After`` as no server should send it."""
 
 
 class DestinationConformance:
@@ -178,11 +153,10 @@ class DestinationConformance:
         assert [name for name in destination.objects() if not destination.describe(name).operations] == []
 
     def test_the_schema_of_its_settings_is_strict(self) -> None:
-        assert list(_lax_places(self.destination.connection_schema)) == []
+        assert list(lax_places(self.destination.connection_schema)) == []
 
     def test_every_secret_setting_is_declared_as_one(self, system: System) -> None:
-        schema = self.destination.connection_schema
-        declared = {str(name) for name, part in _mapping(schema.get("properties")).items() if _is_secret(part)}
+        declared = secret_names(self.destination.connection_schema)
         given = {name for name, value in system.connection.settings.items() if repr(value) == "***"}
         assert given <= declared
 
@@ -434,32 +408,3 @@ def offered(ask: Callable[[], T]) -> T:
 
 def _no_network(*_arguments: object) -> NoReturn:
     raise AssertionError("it used the network")
-
-
-def _lax_places(schema: Schema, place: str = "") -> Iterable[str]:
-    """Where *schema* takes what nobody described."""
-    properties = _mapping(schema.get("properties"))
-    if properties and schema.get("additionalProperties") is not False:
-        yield f"{place}: additionalProperties is not false"
-    if not place and schema.get("type") != "object":
-        yield "the settings are no object"
-    for name in _strings(schema.get("required")):
-        if name not in properties:
-            yield f"{place}: {name} is required and not described"
-    for name, part in properties.items():
-        if not set(_mapping(part)) & {"type", "enum", "const", "anyOf", "oneOf", "$ref"}:
-            yield f"{place}.{name}: says nothing of its type"
-        if _mapping(part).get("type") == "object":
-            yield from _lax_places(_mapping(part), f"{place}.{name}")
-
-
-def _mapping(value: object) -> Schema:
-    return value if isinstance(value, dict) else {}
-
-
-def _strings(value: object) -> list[str]:
-    return value if isinstance(value, list) else []
-
-
-def _is_secret(schema: object) -> bool:
-    return bool(_mapping(schema).get("x-secret"))

@@ -63,7 +63,7 @@ class System(ABC):
         """Fields of a row that the system refuses for what is in them."""
         raise NotOffered("the system has no value that it refuses")
 
-    def trouble(self, kind: Trouble, *, retry_after: str | None = None) -> None:
+    def trouble(self, kind: Trouble, *, retry_after: str | None = None) -> None:  # noqa: ARG002 - for those that can
         """Let the next request that writes meet with *kind*; *retry_after* is a header of a 429, as text."""
         raise NotOffered(f"the system cannot be made to do this: {kind.value}")
 
@@ -152,9 +152,7 @@ class Trial:
 
     async def _bisect(self, payloads: Sequence[Payload], error: BatchRejectedError) -> Answered:
         if len(payloads) == 1:
-            result = RowResult(
-                key=payloads[0].key, outcome=Outcome.REJECTED, code=error.code, message=str(error)
-            )
+            result = RowResult(key=payloads[0].key, outcome=Outcome.REJECTED, code=error.code, message=str(error))
             return Answered({result.key: result})
         half = len(payloads) // 2
         first, second = await self.send(*payloads[:half]), await self.send(*payloads[half:])

@@ -10,7 +10,8 @@ import pytest
 
 from dbt_activate.contracts import Destination, Tools
 from dbt_activate.errors import AmbiguousError, BatchRejectedError, FatalError, RetryableError
-from dbt_activate.testing.conformance import TEXTS, DestinationConformance, System, Trouble
+from dbt_activate.testing.conformance import DestinationConformance, System, Trouble
+from dbt_activate.testing.samples import TEXTS
 from dbt_activate.values.destination import Account, Connection, DeliveryClass, ObjectSpec, OperationSpec
 from dbt_activate.values.json import JsonObject, Schema
 from dbt_activate.values.outcome import Outcome, RowResult
@@ -258,5 +259,5 @@ def test_the_pytest_plugin_lends_a_still_clock_and_tools(tmp_path: Path) -> None
     )
     plugin = ["-p", "dbt_activate.testing.pytest_plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugin, "--rootdir", str(tmp_path), str(tmp_path)]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "1 passed" in ended.stdout, ended.stdout

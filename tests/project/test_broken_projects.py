@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - a message stands on one line, so that it can be searched for
 """A table of broken projects: what is changed in a sound one, and exactly what its user is told."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -512,6 +513,11 @@ PROJECTS = (
         ("@.fields.a.fields.b: two fields are called 'a.b'; keep one of them",),
     ),
     Broken(
+        "fields nested without end",
+        lambda shop: shop.fields(x=json.loads('{"fields":{"x":' * 20 + '"email"' + "}}" * 20)),
+        ("@: mappings and lists are nested deeper than 32 levels",),
+    ),
+    Broken(
         "a guard in parts of one",
         lambda shop: shop.sync(guards={"max_removed": 0.01}),
         ("@.guards.max_removed: 0.01 does not fit; write a percentage such as 1%, or a whole number of rows",),
@@ -535,6 +541,11 @@ PROJECTS = (
         "an unknown gate",
         lambda shop: shop.sync(requires={"test": "pass"}),
         ("@.requires.test: unknown key; did you mean 'tests'?",),
+    ),
+    Broken(
+        "a gate with the name of a policy",
+        lambda shop: shop.sync(requires={"tests": "fail"}),
+        ("@.requires.tests: 'fail' is not known here; write one of: pass, ran, ignore",),
     ),
     Broken(
         "a gate with another word",
@@ -757,6 +768,20 @@ PROJECTS = (
         lambda shop: shop.tag("phone", "phone"),
         (
             "models/schema.yml, customer_scores.columns.phone.activate_field: needs a mapping, not 'phone'; such as {pii: email, purpose: [marketing]}",
+        ),
+    ),
+    Broken(
+        "a purpose that is a number",
+        lambda shop: shop.tag("phone", {"pii": "phone", "purpose": 3}),
+        (
+            "models/schema.yml, customer_scores.columns.phone.activate_field.purpose: needs a purpose or a list of them, not 3",
+        ),
+    ),
+    Broken(
+        "a tag at the model",
+        lambda shop: shop.scores["config"]["meta"].update(activate_field={"pii": "email"}),
+        (
+            "models/schema.yml, customer_scores.activate_field: it stands at the model, and tags nothing there; move it to the columns it means",
         ),
     ),
     Broken(
@@ -1018,6 +1043,13 @@ PROJECTS = (
         "a computed variable's name",
         lambda shop: shop.output(token="{{ env_var('A' ~ 'B') }}"),
         ("destinations.yml, crm.outputs.dev.token: env_var() takes a name and a default, both written out in quotes",),
+    ),
+    Broken(
+        "a comment of Jinja",
+        lambda shop: shop.output(region="eu1{# or na1 #}"),
+        (
+            "destinations.yml, crm.outputs.dev.region: a comment is not known here; env_var() and var() are the only Jinja in this file",
+        ),
     ),
     Broken(
         "an unclosed template",

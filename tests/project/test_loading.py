@@ -269,6 +269,60 @@ def test_profiles_are_looked_up_as_dbt_does(shop: "Shop") -> None:
     assert shop.load(profiles_dir=shop.directory / "option").profile.target == "option"
 
 
+def test_a_profiles_directory_without_profiles_is_told(shop: "Shop") -> None:
+    told = "profiles.yml: there is no such file in <project>/nowhere; give --profiles-dir"
+    assert shop.problems(profiles_dir=shop.directory / "nowhere") == [told]
+
+
+def test_what_a_profile_cannot_convert_is_told(shop: "Shop") -> None:
+    shop.environ |= {"PORT": "sesame"}
+    output = {
+        "port": "{{ env_var('PORT') | as_number }}",
+        "flag": "{{ env_var('PORT') | as_bool }}",
+        "list": ["{{ x.y }}"],
+    }
+    shop.profiles["shop"]["outputs"]["dev"] |= output
+    at = "profiles.yml, shop.outputs.dev"
+    assert shop.problems() == [
+        f"{at}.flag: the template cannot be rendered: as_bool was given what is neither true nor false",
+        f"{at}.list.0: the template cannot be rendered: 'x' is undefined",
+        f"{at}.port: the template cannot be rendered: as_number was given what is no number",
+    ]
+
+
+TEMPLATES = (
+    "{{ env_var('NUMBER') }}",
+    "{{ env_var('NUMBER') | as_number }}",
+    "{{ env_var('NUMBER') | int }}",
+    "{{ env_var('NUMBER') | as_text }}",
+    "{{ env_var('FLAG') | as_bool }}",
+    "{{ env_var('LIST') | as_native }}",
+    "{{ env_var('NUMBER') }}{{ env_var('NUMBER') }}",
+    "{{ env_var('NONE', 'x') }}",
+    "{{ var('given') }}",
+    "{{ var('missing', 3) }}",
+    "{{ 'a' if env_var('FLAG') == 'true' else 'b' }}",
+    "a {{ env_var('NUMBER') }} b",
+    "plain",
+)
+
+
+@pytest.mark.slow
+def test_dbt_renders_a_profile_to_the_same_values(shop: "Shop") -> None:
+    values = {"NUMBER": "12", "FLAG": "true", "LIST": "[1]"}
+    code = (
+        "import json, os, sys; from dbt.config.renderer import ProfileRenderer;"
+        "from dbt_common.context import set_invocation_context; set_invocation_context(os.environ);"
+        "render = ProfileRenderer({'given': [1, 'x']}).render_value;"
+        "print(json.dumps([render(one, ()) for one in json.loads(sys.argv[1])]))"
+    )
+    run = [sys.executable, "-c", code, json.dumps(TEMPLATES)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env={**os.environ, **values})
+    shop.environ |= values
+    shop.profiles["shop"]["outputs"]["dev"]["templates"] = list(TEMPLATES)
+    assert shop.load(variables={"given": [1, "x"]}).profile.output["templates"] == json.loads(done.stdout)
+
+
 def test_settings_come_from_vars(shop: "Shop") -> None:
     shop.dbt_project["vars"] = {"dbt_activate": {"schema": "ledger", "store": "fingerprints"}}
     assert (shop.load().settings.schema, shop.load().settings.store) == ("ledger", "fingerprints")

@@ -47,7 +47,6 @@ _ALWAYS = (
     "snapshot",
     "seed",
 )
-NO_DBT = FakeDbt()
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def project(shop: "Shop") -> Project:
 
 
 def chosen(project: Project, *texts: str, exclude: tuple[str, ...] = (), dbt: FakeDbt | None = None) -> list[str]:
-    return [sync.name for sync in select(project, texts, exclude, run_dbt=dbt or NO_DBT)]
+    return [sync.name for sync in select(project, texts, exclude, run_dbt=dbt or FakeDbt())]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +84,9 @@ def chosen(project: Project, *texts: str, exclude: tuple[str, ...] = (), dbt: Fa
     ],
 )
 def test_names_tags_and_destinations_need_no_dbt(project: Project, texts: tuple[str, ...], names: list[str]) -> None:
-    assert chosen(project, *texts) == names
-    assert NO_DBT.asked == []
+    dbt = FakeDbt()
+    assert chosen(project, *texts, dbt=dbt) == names
+    assert dbt.asked == []
 
 
 def test_exclude_takes_away(project: Project) -> None:
@@ -137,12 +137,12 @@ def test_to_select_nothing_is_an_error(project: Project, texts: tuple[str, ...],
 
 def test_a_selector_beside_a_selection_is_an_error(project: Project) -> None:
     with pytest.raises(ConfigError, match="--selector does not go with --select and --exclude; give one or the other"):
-        select(project, ("orders",), selector="nightly", run_dbt=NO_DBT)
+        select(project, ("orders",), selector="nightly", run_dbt=FakeDbt())
 
 
 def test_a_project_without_syncs_has_nothing_to_select_and_nothing_wrong(shop: "Shop") -> None:
     shop.scores["config"]["meta"] = shop.scores["meta"] = {}
-    assert select(shop.load(), run_dbt=NO_DBT) == ()
+    assert select(shop.load(), run_dbt=FakeDbt()) == ()
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,11 @@ BROKEN_PIPE = 141
 class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """In the order of a day's work."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import the command's module."""
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
@@ -53,7 +53,7 @@ class Commands(click.Group):
         command: click.Command = getattr(module, f"{name}_command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Help without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -73,7 +73,7 @@ def main() -> None:
     sys.exit(invoke(sys.argv[1:]))
 
 
-def invoke(arguments: list[str]) -> int:
+def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way to end
     """Run the command line with *arguments*; return the exit code. No error leaves as a traceback."""
     try:
         code = cli.main(args=arguments, prog_name="dbt-activate", standalone_mode=False)

@@ -41,7 +41,7 @@ class Finding:
 
 
 class Diagnosis:
-    """Looks at everything that a run needs. Writes nothing."""
+    """Looks at everything that a run needs. Writes nothing; a destination of files may make its directory or file."""
 
     def __init__(self, application: Application) -> None:
         self._application = application

@@ -35,9 +35,9 @@ def _cells(sync: PlannedSync) -> tuple[str, ...]:
         f"{inline_code(sync.model)} → {inline_code(sync.place)}",
         sync.mode or "",
         f"**{sync.verdict}**" if sync.result.left_behind else sync.verdict,
-        *(str(sync.changes.get(kind, 0)) for kind in ChangeKind),
+        *(str(sync.changes.get(kind, 0)) if sync.counts else "" for kind in ChangeKind),
         ", ".join(f"{number} {words}" for words, number in sync.left.items()),
-        "" if sync.requests is None else f"about {sync.requests}",
+        "" if sync.requests is None or not sync.to_send else f"about {sync.requests}",
     )
 
 

@@ -16,7 +16,7 @@ from dbt_activate.values.outcome import Outcome
 FORMAT = "dbt-activate/plan/v1"
 AGAIN = "make it again: dbt-activate plan --out FILE"
 
-Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16,64}$")]
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 

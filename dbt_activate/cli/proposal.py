@@ -21,7 +21,8 @@ class Proposal:
     """A first sync of a model.
 
     Attributes:
-        key: The columns that name a row; empty where the model declares none.
+        key: The columns that name a row.
+        sure: Whether the model declares them; else they are a guess, and the block says so.
         columns: The documented columns that may go out.
         kept_back: Columns that are tagged as personal data: somebody has to decide on them.
         object: What is written; None where the destination needs no object.
@@ -33,6 +34,7 @@ class Proposal:
     object: str | None
     key: tuple[str, ...]
     columns: tuple[str, ...]
+    sure: bool = True
     kept_back: tuple[str, ...] = ()
 
     @property
@@ -42,15 +44,14 @@ class Proposal:
 
     def lines(self) -> list[str]:
         """The block from ``config:`` on, as YAML, indented by two blanks a level."""
-        key = self.key or ("id",)
-        doubt = "" if self.key else "  # the column that names a row"
+        doubt = "" if self.sure else "  # a guess: the column that names a row"
         sync = [
             f"destination: {spelled(self.destination)}",
             *([f"object: {spelled(self.object)}"] if self.object else []),
-            f"primary_key: {_listed(key)}{doubt}",
-            f"identifier: {_listed(key)}  # the field that matches a record there",
+            f"primary_key: {_listed(self.key)}{doubt}",
+            f"identifier: {_listed(self.key)}  # the field that matches a record there",
             "fields:  # field there: column here",
-            *(f"  {spelled(name)}: {spelled(name)}" for name in dict.fromkeys((*key, *self.columns))),
+            *(f"  {spelled(name)}: {spelled(name)}" for name in dict.fromkeys((*self.key, *self.columns))),
         ]
         if self.kept_back:
             sync.append(f"# personal data, left out: {', '.join(self.kept_back)}")

@@ -47,7 +47,8 @@ def init_command(common: Common, model: str | None) -> int:
 
     kinds = DestinationKinds()
     parts = Parts(common, kinds)
-    # Before anything is written: a wrong --model leaves no trace.
+    # Before anything is written: a wrong --project-dir or --model leaves no trace.
+    _ = parts.dbt
     block = _Block(parts, kinds, model) if model else None
     steps = [_destinations(parts), *([block.write()] if block else []), _package(parts), _gitignore(parts)]
     for step in steps:
@@ -179,30 +180,47 @@ class _Block:
         from dbt_activate.project.manifest import meta_of
 
         node = self._node
-        tagged = {name for name, column in (node.columns or {}).items() if "activate_field" in meta_of(column)}
+        columns = node.columns or {}
+        open_to_all = tuple(name for name, column in columns.items() if "activate_field" not in meta_of(column))
         destination, wanted = self._destination()
+        declared = declared_key(self._manifest, node)
         return Proposal(
             sync=sync_name(node.name, list(_taken(self._manifest))),
             model=node.name,
             destination=destination,
             object=wanted,
-            key=declared_key(self._manifest, node),
-            columns=tuple(name for name in node.columns or {} if name not in tagged),
-            kept_back=tuple(name for name in node.columns or {} if name in tagged),
+            key=declared or self._likely_key(open_to_all),
+            sure=bool(declared),
+            columns=open_to_all,
+            kept_back=tuple(name for name in columns if name not in open_to_all),
         )
 
+    def _likely_key(self, columns: tuple[str, ...]) -> tuple[str]:
+        from dbt_activate.project.keys import tested_keys
+
+        tested = [name for name in tested_keys(self._manifest, self._node) if name in columns]
+        return (next(iter([*tested, *columns]), "id"),)
+
     def _destination(self) -> tuple[str, str | None]:
-        """The destination that takes anything, else the first there is, with an object where it needs one."""
+        """A destination that needs no object, as it takes any row, and None; else the first, and an object of it."""
         try:
             outputs = self._parts.destinations.outputs
         except ConfigError:
             return FIRST_DESTINATION, None
-        name = FIRST_DESTINATION if FIRST_DESTINATION in outputs else next(iter(outputs), FIRST_DESTINATION)
-        return name, self._node.name if self._needs_object(outputs.get(name, {})) else None
+        objects = {name: self._object(each) for name, each in outputs.items()}
+        plain_ones = [name for name, wanted in objects.items() if wanted is None]
+        name = next(iter([*plain_ones, *objects]), FIRST_DESTINATION)
+        return name, objects.get(name)
 
-    def _needs_object(self, outputs: Mapping[str, Mapping[str, Any]]) -> bool:
-        kinds = {raw.get("emulate", raw["type"]) for raw in outputs.values()}
-        return any(kind in self._kinds and self._kinds[kind].object_required for kind in kinds)
+    def _object(self, outputs: Mapping[str, Mapping[str, Any]]) -> str | None:
+        """An object that is known without a network, else the model's name; None where none is needed."""
+        from dbt_activate.cli.portrait import stand_in
+
+        types = {raw.get("emulate", raw["type"]) for raw in outputs.values()} & set(self._kinds)
+        needing = sorted(kind for kind in types if self._kinds[kind].object_required)
+        if not needing:
+            return None
+        return next(iter(stand_in(needing[0], self._kinds).objects()), self._node.name)
 
 
 def _node(manifest: "Manifest", project: str, name: str) -> "Node":

@@ -69,7 +69,7 @@ class Cutter:
             _feed(digest, part)
         for row in rows:
             payload = row.payload
-            for part in (payload.key, str(payload.incarnation), payload.payload_hash):
+            for part in (payload.key, str(payload.incarnation), str(payload.revision), payload.payload_hash):
                 _feed(digest, part)
         return base64.b32encode(digest.digest()[:20]).decode().lower()
 

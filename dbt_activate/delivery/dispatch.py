@@ -1,7 +1,7 @@
 """Rows to settled batches: the engine of delivery.
 
 Everything it needs from outside comes in as arguments: destination, journal, clock, randomness. It raises only what
-ends a whole run (:class:`~dbt_activate.errors.FencedError`, a fault in a plug-in); what happens to rows is written down.
+ends a whole run (:class:`~dbt_activate.errors.FencedError`); what happens to rows is written down.
 """
 
 import asyncio

@@ -43,6 +43,7 @@ def _fold_confirmed(ledger: Ledger, session: Session, sync: str, run_id: str, ba
             f"CASE WHEN {removed} AND n.operation <> 'clear' THEN NULL ELSE COALESCE(n.record_id, o.record_id) END"
         ),
         "incarnation": "n.incarnation",
+        "revision": "n.revision + CASE WHEN n.outcome = 'unchanged' THEN 0 ELSE 1 END",
         # An unchanged row was not confirmed again: its fingerprint moved, nothing else.
         "confirmed_at": (
             "CASE WHEN n.outcome = 'unchanged' THEN COALESCE(o.confirmed_at, n.logged_at) ELSE n.logged_at END"

@@ -176,6 +176,7 @@ class RunJournal:
             "request_id": result.request_id,
             "fingerprint": row.fingerprint,
             "incarnation": row.incarnation,
+            "revision": row.payload.revision if row.payload else 0,
             "attempts": row.attempts,
             "next_attempt_at": self._next_attempt(row),
             "batch": row.batch,

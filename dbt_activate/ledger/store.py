@@ -91,7 +91,7 @@ class Ledger:
         return (
             "SELECT key, fingerprint, basis, payload_hash, payload, identity, record_id,"
             " incarnation + CASE WHEN removed_at IS NULL THEN 0 ELSE 1 END AS incarnation,"
-            " removed_at IS NULL AS present,"
+            " revision, removed_at IS NULL AS present,"
             f" reconfirm_after IS NOT NULL AND reconfirm_after <= {now} AS recheck FROM {self.of(sync)}"
         )
 
@@ -157,6 +157,7 @@ CONFIRMED = {
     "identity": "text",
     "record_id": "text",
     "incarnation": "integer",
+    "revision": "integer",
     "present": "boolean",
     "recheck": "boolean",
 }

@@ -90,6 +90,7 @@ class Mapper:
             payload_hash=payload_hash(shape.deciding(found, fields)),
             fingerprint=change.fingerprint,
             incarnation=known.incarnation,
+            revision=known.revision,
             attempts=known.attempts,
         )
 
@@ -112,6 +113,7 @@ class Mapper:
             payload_hash=payload_hash(fields),
             fingerprint=change.fingerprint,
             incarnation=known.incarnation,
+            revision=known.revision,
             attempts=known.attempts,
         )
 

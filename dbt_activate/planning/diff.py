@@ -24,6 +24,23 @@ from sqlglot import exp, parse_one
 from dbt_activate.contracts import Dialect
 from dbt_activate.planning.expressions import FAULT, KEY
 
+FIXED_COLUMNS = (
+    "kind",
+    "key",
+    "fault",
+    "copies",
+    "fingerprint",
+    "payload_hash",
+    "payload",
+    "identity",
+    "record_id",
+    "present",
+    "incarnation",
+    "revision",
+    "attempts",
+)
+"""Columns of :meth:`Diff.rows`, before the mapped ones."""
+
 NULL_KEY = "(null)"
 """The key under which rows without a key are reported, together."""
 
@@ -33,8 +50,8 @@ class Memory:
     """What is known, as queries; planning does not know whose tables they read.
 
     Attributes:
-        confirmed: ``key, fingerprint, basis, payload_hash, payload, identity, record_id, incarnation, present,
-            recheck``.
+        confirmed: ``key, fingerprint, basis, payload_hash, payload, identity, record_id, incarnation, revision,
+            present, recheck``.
         rejects: ``key, outcome, code, fingerprint, basis, attempts, due``.
         lookups: Sync name to a query of ``key, record_id``.
     """
@@ -88,8 +105,7 @@ class Diff:
         """SQL: the due rows of *kinds*, removals last, each kind in the order of keys."""
         listed = ", ".join(f"'{kind}'" for kind in kinds)
         query = (
-            exp.select("kind", "key", "fault", "copies", "fingerprint", "payload_hash", "payload", "identity")
-            .select("record_id", "present", "incarnation", "attempts", *aliases)
+            exp.select(*FIXED_COLUMNS, *aliases)
             .from_("diff")
             .where(f"state = 'due' AND kind IN ({listed})")
             # Removals go last: a row that took a new key must exist before its old self goes.
@@ -135,6 +151,7 @@ class Diff:
             f"SELECT COALESCE(m.{KEY}, c.key, r.key) AS key, m.{FAULT} AS fault, m.copies, m.fingerprint{aliases},"
             " c.payload_hash, c.payload, c.identity, c.record_id,"
             " COALESCE(c.present, FALSE) AS present, COALESCE(c.incarnation, 0) AS incarnation,"
+            " COALESCE(c.revision, 0) AS revision,"
             " COALESCE(r.attempts, 0) AS attempts, r.code AS reject_code,"
             f" {self._kind()} AS kind, {self._state()} AS state"
             f" FROM marked AS m FULL OUTER JOIN confirmed AS c ON m.{KEY} = c.key"

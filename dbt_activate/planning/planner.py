@@ -3,21 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
 from dbt_activate.contracts import Dialect, Session
 from dbt_activate.errors import ConfigError, Problem, WarehouseError
-from dbt_activate.planning.diff import Diff, Memory, Scope
+from dbt_activate.planning.diff import FIXED_COLUMNS, Diff, Memory, Scope
 from dbt_activate.planning.expressions import FAULT, KEY, Mapped, mapped_fields, model_query
 from dbt_activate.planning.fingerprint import fingerprint_basis, fingerprint_sql
 from dbt_activate.values.change import Census, Change, Known
 from dbt_activate.values.json import JsonObject
 from dbt_activate.values.sync import ChangeKind, Sync
-
-FIXED_COLUMNS = 12
-"""Columns of the diff before the mapped ones; see :meth:`Diff.rows`."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
@@ -128,42 +125,35 @@ def _forgotten(session: Session, diff: Diff) -> tuple[str, ...]:
     return tuple(str(row[1]) for row in session.rows(diff.rows(("gone",), (), None)))
 
 
-def _change(row: tuple[object, ...], mapped: tuple[Mapped, ...], fields: int) -> Change:
-    (
-        kind,
-        key,
-        fault,
-        copies,
-        fingerprint,
-        payload_hash,
-        payload,
-        identity,
-        record_id,
-        present,
-        incarnation,
-        attempts,
-    ) = row[:FIXED_COLUMNS]
+def _change(row: tuple[Any, ...], mapped: tuple[Mapped, ...], fields: int) -> Change:
+    kind, key, fault, copies, fingerprint, *known = row[: len(FIXED_COLUMNS)]
     values: list[object] = [None] * fields
-    for column, value in zip(mapped, row[FIXED_COLUMNS:], strict=True):
+    for column, value in zip(mapped, row[len(FIXED_COLUMNS) :], strict=True):
         values[column.position] = value
     return Change(
-        kind=ChangeKind.ADDED if kind == "faulty" else ChangeKind(str(kind)),
-        key=str(key),
+        kind=ChangeKind.ADDED if kind == "faulty" else ChangeKind(kind),
+        key=key,
         values=tuple(values) if kind != ChangeKind.REMOVED else (),
-        fingerprint=None if fingerprint is None else int(str(fingerprint)),
-        known=Known(
-            payload_hash=None if payload_hash is None else str(payload_hash),
-            payload=_object(payload),
-            identity=_object(identity),
-            record_id=None if record_id is None else str(record_id),
-            present=bool(present),
-            incarnation=int(str(incarnation)),
-            attempts=int(str(attempts)),
-        ),
-        fault=None if fault is None else str(fault),
-        copies=int(str(copies or 1)),
+        fingerprint=fingerprint,
+        known=_known(*known),
+        fault=fault,
+        copies=copies or 1,
     )
 
 
-def _object(text: object) -> JsonObject | None:
-    return None if text is None else msgspec.json.decode(str(text))
+def _known(payload_hash: Any, payload: Any, identity: Any, record_id: Any, present: Any, *counters: Any) -> Known:
+    incarnation, revision, attempts = counters
+    return Known(
+        payload_hash=payload_hash,
+        payload=_object(payload),
+        identity=_object(identity),
+        record_id=record_id,
+        present=present,
+        incarnation=incarnation,
+        revision=revision,
+        attempts=attempts,
+    )
+
+
+def _object(text: str | None) -> JsonObject | None:
+    return None if text is None else msgspec.json.decode(text)

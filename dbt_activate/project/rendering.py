@@ -232,9 +232,9 @@ def _as_native(value: object) -> object:
 
 
 def _as_bool(value: object) -> bool:
-    native = _as_native(str(value).title())
+    native = _as_native(value)
     if not isinstance(native, bool):
-        raise TypeError("as_bool was given what is neither true nor false")
+        raise TypeError("as_bool was given what is neither True nor False")
     return native
 
 

@@ -10,6 +10,9 @@ from dbt_activate.project.rendering import Rendered, Surroundings, render_text
 from dbt_activate.values.secret import Secret
 from dbt_activate.values.sync import Location
 
+_CREDENTIAL = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
+_URL_WITHOUT_PASSWORD = re.compile(r"(?!https?:)[a-z][a-z0-9+]*://([^/:@\s?]+@)?[^/@\s?]*(/[^?@\s]*)?", re.IGNORECASE)
+_BY_ANY_NAME = "x-by-any-name"
 _REMEDY = "write \"{{ env_var('NAME') }}\""
 
 
@@ -48,7 +51,7 @@ class SettingsReader:
         rendered = faults.attempt(render_text, value, self.surroundings, at)
         if rendered is None:
             return value
-        if self._secret(rules):
+        if self._secret(rules) and not _harmless(rendered, rules, at):
             self._check_secret(rendered, at, faults)
         return _coerced(rendered, self._resolved(rules))
 
@@ -79,7 +82,8 @@ class SettingsReader:
         else:
             found = resolved.get("properties", {}).get(key, resolved.get("additionalProperties"))
         if isinstance(found, dict) and found:
-            return found
+            named = key is None or key in resolved.get("properties", {})
+            return found if named else {**found, _BY_ANY_NAME: True}
         return next((below for one in _branches(resolved) if (below := self._below(one, key))), {})
 
     def _resolved(self, rules: Any) -> Mapping[str, Any]:
@@ -87,6 +91,14 @@ class SettingsReader:
             name = str(rules["$ref"]).removeprefix("#/$defs/")
             rules = {**self.rules.get("$defs", {}).get(name, {}), **{k: v for k, v in rules.items() if k != "$ref"}}
         return rules if isinstance(rules, dict) else {}
+
+
+def _harmless(rendered: Rendered, rules: Mapping[str, Any], at: Location) -> bool:
+    """Whether a value that is hidden as a secret may stand in the file all the same: it cannot be one."""
+    # Of settings that users name themselves, such as headers, only some are credentials.
+    if rules.get(_BY_ANY_NAME) and not rendered.template:
+        return _CREDENTIAL.search(at.path[-1]) is None
+    return _URL_WITHOUT_PASSWORD.fullmatch(rendered.literal) is not None
 
 
 def _branches(rules: Mapping[str, Any]) -> list[Any]:

@@ -46,7 +46,7 @@ class FakeClock:
 def make_tools(
     transport: Callable[[bool], httpx.AsyncBaseTransport] | None = None, clock: FakeClock | None = None
 ) -> Tools:
-    """Tools for a destination under test: a still clock, seeded randomness, real sockets unless *transport* is given."""
+    """Tools for a destination under test: a still clock, seeded chance, real sockets unless *transport* is given."""
     return Tools(
         clock=clock or FakeClock(),
         transport=transport or (lambda _allow_private: httpx.AsyncHTTPTransport()),

@@ -48,7 +48,7 @@ class SyncPlanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettled:
-    """Every row of a batch has its outcome. *requests* since the last such event; *seconds* from first to last answer."""
+    """Every row of a batch has its outcome. *requests* since the last such event; *seconds* it took."""
 
     sync: str
     number: int

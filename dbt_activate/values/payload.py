@@ -8,7 +8,8 @@ from dbt_activate.values.outcome import RowResult
 from dbt_activate.values.sync import ChangeKind, Operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: see Change.
+@dataclass(frozen=True, kw_only=True)
 class Payload:
     """One row, shaped for its destination.
 
@@ -20,7 +21,9 @@ class Payload:
         before: The fields as last confirmed; None where they are not stored or there are none.
         record_id: The destination's own id of the record, where it is known.
         payload_hash: 128 bits as hex, over the canonical JSON of the fields that decide.
-        incarnation: How often the row came back after a removal; part of its idempotency key.
+        incarnation: How often the row came back after a removal.
+        revision: How often anything was confirmed of the row. A part of its idempotency key: a value that comes back
+            (A, B, A) is another request, a repeated one is not.
     """
 
     key: str
@@ -35,6 +38,7 @@ class Payload:
     payload_hash: str
     fingerprint: int | None = None
     incarnation: int = 0
+    revision: int = 0
     attempts: int = 0
 
 

@@ -148,11 +148,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = shop / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    dbt(shop, [["run"], ["docs", "generate"]])
+    run_dbt(shop, [["run"], ["docs", "generate"]])
     return shop
 
 
-def dbt(shop: Path, commands: list[list[str]]) -> None:
+def run_dbt(shop: Path, commands: list[list[str]]) -> None:
     """Run dbt's *commands* in one process: starting it takes longest."""
     script = "from dbt.cli.main import dbtRunner as R\nfor c in " + repr(commands) + ":\n assert R().invoke(c).success"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
@@ -165,6 +165,12 @@ def dbt(shop: Path, commands: list[list[str]]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def dbt() -> Callable[[Path, list[list[str]]], None]:
+    """Run dbt's commands in a project."""
+    return run_dbt
 
 
 @pytest.fixture

@@ -163,15 +163,33 @@ def test_secrets_deep_in_settings_are_hidden_too(shop: "Shop") -> None:
     http = {
         "type": "http",
         "url": "https://ops.example",
-        "headers": {"Authorization": "Bearer {{ env_var('KEY') }}"},
+        "headers": {"Authorization": "Bearer {{ env_var('KEY') }}", "Accept": "application/json"},
         "sign": {"secret": "{{ env_var('KEY') }}"},
         "statuses": ["2xx"],
     }
     shop.destinations = {"crm": {"outputs": {"dev": http}}}
     settings = shop.load().connections["crm"].settings
-    assert settings["headers"] == {"Authorization": Secret("Bearer sesame")}
+    assert settings["headers"] == {"Authorization": Secret("Bearer sesame"), "Accept": Secret("application/json")}
     assert settings["sign"] == {"secret": Secret("sesame")}
     assert settings["statuses"] == ["2xx"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://loader@db.example.com:5432/ops", False),
+        ("postgresql://db.example.com/ops", False),
+        ("postgresql://loader:sesame@localhost/ops", True),
+        ("postgresql://db.example.com/ops?password=sesame", True),
+        ("https://hooks.example.com/services/sesame", True),
+        ("host=db password=sesame", True),
+    ],
+)
+def test_a_database_s_url_without_a_password_is_no_secret(shop: "Shop", url: str, told: bool) -> None:
+    shop.output(token=url)
+    place = "destinations.yml, crm.outputs.dev.token"
+    message = f"{place}: this secret does not come from the environment; write \"{{{{ env_var('NAME') }}}}\""
+    assert shop.problems() == ([message] if told else [])
 
 
 def test_the_sandbox_needs_no_secrets_and_takes_any(shop: "Shop") -> None:
@@ -229,7 +247,7 @@ def test_destinations_are_looked_up_as_profiles_are(shop: "Shop") -> None:
 
 
 def test_the_profile_is_rendered_as_dbt_renders_it(shop: "Shop") -> None:
-    shop.environ |= {"PORT": "5432", "DBT_TARGET": "ci", "USE": "1", "FLAG": "true", "LIST": "[1]"}
+    shop.environ |= {"PORT": "5432", "DBT_TARGET": "ci", "USE": "1", "FLAG": "True", "LIST": "[1]"}
     shop.profiles["shop"]["outputs"]["ci"] = {
         "type": "duckdb",
         "schema": "{{ 'ma' ~ 'in' if env_var('USE') == '1' else 'x' }}",
@@ -284,7 +302,7 @@ def test_what_a_profile_cannot_convert_is_told(shop: "Shop") -> None:
     shop.profiles["shop"]["outputs"]["dev"] |= output
     at = "profiles.yml, shop.outputs.dev"
     assert shop.problems() == [
-        f"{at}.flag: the template cannot be rendered: as_bool was given what is neither true nor false",
+        f"{at}.flag: the template cannot be rendered: as_bool was given what is neither True nor False",
         f"{at}.list.0: the template cannot be rendered: 'x' is undefined",
         f"{at}.port: the template cannot be rendered: as_number was given what is no number",
     ]
@@ -301,7 +319,7 @@ TEMPLATES = (
     "{{ env_var('NONE', 'x') }}",
     "{{ var('given') }}",
     "{{ var('missing', 3) }}",
-    "{{ 'a' if env_var('FLAG') == 'true' else 'b' }}",
+    "{{ 'a' if env_var('FLAG') == 'True' else 'b' }}",
     "a {{ env_var('NUMBER') }} b",
     "plain",
 )
@@ -309,9 +327,11 @@ TEMPLATES = (
 
 @pytest.mark.slow
 def test_dbt_renders_a_profile_to_the_same_values(shop: "Shop") -> None:
-    values = {"NUMBER": "12", "FLAG": "true", "LIST": "[1]"}
+    values = {"NUMBER": "12", "FLAG": "True", "LIST": "[1]"}
     code = (
-        "import json, os, sys; from dbt.config.renderer import ProfileRenderer;"
+        "import argparse, json, os, sys;"
+        "from dbt.flags import set_from_args; set_from_args(argparse.Namespace(), None);"
+        "from dbt.config.renderer import ProfileRenderer;"
         "from dbt_common.context import set_invocation_context; set_invocation_context(os.environ);"
         "render = ProfileRenderer({'given': [1, 'x']}).render_value;"
         "print(json.dumps([render(one, ()) for one in json.loads(sys.argv[1])]))"

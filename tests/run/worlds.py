@@ -112,7 +112,7 @@ class World:
             report=self.events.append,
             facts=RunFacts(run_id=run_id, run_started_at=self.clock.now().isoformat(), invocation_id=run_id),
             options=options,
-            check=lambda sync, spec: None,
+            check=lambda _sync, _spec: None,
         )
 
     def run(self, sync: Sync | None = None, **options: object) -> SyncResult:

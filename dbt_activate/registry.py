@@ -90,7 +90,7 @@ def connect(connection: Connection, kinds: DestinationKinds, clock: Clock, rng: 
     emulated = _emulated(connection) if connection.type == SANDBOX else connection
     kind = kinds.load(emulated.type)
     limits = _limits(emulated.limits, kind.limits)
-    pacer = Pacer(clock, limits.max_requests_per_second)
+    pacer = Pacer(clock, limits.max_requests_per_second, limits.daily_request_budget)
 
     def transport(allow_private: bool) -> Any:  # noqa: FBT001 - the contract's form; httpx is imported where it is used
         from dbt_activate.delivery.transport import transport_factory

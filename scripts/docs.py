@@ -78,6 +78,13 @@ def codes(texts: Iterable[object]) -> str:
     return ", ".join(code(text) for text in texts)
 
 
+def _words(words: Mapping[str, str], name: str) -> str:
+    """The words for *name*: whoever adds a name says what it is."""
+    if name not in words:
+        raise SystemExit(f"'{name}' has no words: describe it in the tables of {Path(__file__).name}")
+    return words[name]
+
+
 # Commands.
 
 
@@ -90,11 +97,11 @@ def commands() -> str:
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
         assert command is not None, name
-        parts += _command(command, name, {option.name for option in shared})
+        parts += _command(command, name, shared)
     return "\n".join(parts)
 
 
-def _command(command: click.Command, name: str, shared: set[str | None]) -> Iterator[str]:
+def _command(command: click.Command, name: str, shared: Sequence[click.Parameter]) -> Iterator[str]:
     yield f"## {name}\n"
     if isinstance(command, click.Group):
         yield _plain(command.help or "")
@@ -103,13 +110,20 @@ def _command(command: click.Command, name: str, shared: set[str | None]) -> Iter
     yield f"```text\ndbt-activate {name} {usage}\n```\n"
     if not isinstance(command, click.Group):
         yield _plain(command.help or "")
-    yield _options(_own(command, shared))
-    if any(param.name in shared for param in command.params):
-        yield "It also takes [the options that commands share](#options-that-commands-share).\n"
+    known = {_identity(param) for param in shared}
+    own = [param for param in command.params if _identity(param) not in known]
+    yield _options(own)
+    if len(own) < len(command.params):
+        more = "" if _takes(command, "--select") else ", but for those that select syncs"
+        yield f"It also takes [the options that commands share](#options-that-commands-share){more}.\n"
 
 
-def _own(command: click.Command, shared: set[str | None]) -> list[click.Parameter]:
-    return [param for param in command.params if param.name not in shared]
+def _identity(param: click.Parameter) -> object:
+    return (*param.opts, getattr(param, "help", None))
+
+
+def _takes(command: click.Command, option: str) -> bool:
+    return any(option in param.opts for param in command.params)
 
 
 def _globals(group: click.Group) -> list[click.Parameter]:
@@ -128,7 +142,8 @@ def _options(params: Iterable[click.Parameter]) -> str:
 
 
 def _option(option: click.Option) -> Sequence[str]:
-    spelled = codes([*option.opts, *option.secondary_opts])
+    names = [*option.opts, *option.secondary_opts]
+    spelled = codes([f"{names[0]} {option.metavar}" if option.metavar else names[0], *names[1:]])
     kind = option.type.choices if isinstance(option.type, click.Choice) else ()
     words = (option.help or "") + (f" One of {codes(kind)}." if kind else "")
     said = option.default if isinstance(option.default, str | int | float) and not option.is_flag else ""
@@ -154,7 +169,7 @@ def activate_block() -> str:
         "A name has lower-case letters, digits and underscores, starts with a letter, and has at most 40 characters.",
         "`dbt-activate schema activate` prints the JSON Schema. Unknown keys are refused.\n",
         "## Keys of a sync\n",
-        _keys(sync, definitions),
+        _keys(sync, definitions, {"fields": definitions["fields"]["description"]}),
         "## Keys of a field\n",
         "A field is the name of a column, or a mapping with exactly one of `column`, `sql`, `value`, `variable`, `lookup` and"
         " `fields`, and what else is needed of the rest.\n",
@@ -183,9 +198,11 @@ def destinations_file() -> str:
         "`env_var('NAME')`, `env_var('NAME', 'default')`, `var('name')` and `var('name', 'default')` are the only Jinja in it."
         " A secret must come from the environment.\n",
         "## Every connection takes\n",
-        _keys({**definitions["output"], "properties": {"type": definitions["output"]["properties"]["type"]}}, definitions),
+        _keys(
+            {**definitions["output"], "properties": {"type": definitions["output"]["properties"]["type"]}}, definitions
+        ),
         _keys(definitions["connection"], definitions),
-        "`daily_request_budget` is read and checked, and does not bound a run yet.\n",
+        "When `daily_request_budget` is spent, the sync ends as `deferred`, and the next run goes on.\n",
         "## type: sandbox\n",
         "The connection of the type that it emulates, towards `dbt-activate sandbox` on this machine. It takes the settings of"
         " that type, too, but for its secrets.\n",
@@ -199,16 +216,9 @@ def _keys(part: Mapping[str, Any], definitions: Mapping[str, Any], notes: Mappin
     required = part.get("required", ())
     rows = [
         (code(name), kind_of(rule, definitions), _default(rule, name in required), _said(name, rule, notes))
-        for name, rule in _flat(part, "")
+        for name, rule in part["properties"].items()
     ]
     return table(["key", "takes", "default", "meaning"], rows)
-
-
-def _flat(part: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, rule in part.get("properties", {}).items():
-        yield prefix + name, rule
-        if prefix or "x-flat" in part:
-            yield from _flat(rule, f"{prefix}{name}.")
 
 
 def _deep(part: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -227,7 +237,7 @@ def kind_of(rule: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         name = str(rule["$ref"]).split("/")[2]
         return _REFERRED.get(name) or kind_of(definitions[name], definitions)
     if "enum" in rule:
-        return " or ".join(code(value) for value in rule["enum"])
+        return " or ".join(code(value) or "nothing" for value in rule["enum"])
     for several in ("anyOf", "oneOf"):
         if several in rule and "type" not in rule:
             kinds = dict.fromkeys(kind_of(one, definitions) for one in rule[several] if one.get("pattern") != "\\{\\{")
@@ -236,10 +246,10 @@ def kind_of(rule: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if found == "array":
         return f"a list of {kind_of(rule.get('items', {}), definitions)}"
     kinds = found if isinstance(found, list) else [found]
-    return " or ".join(_TYPES.get(kind, "anything") for kind in kinds)
+    return " or ".join(_TYPES.get(str(kind), "anything") for kind in kinds)
 
 
-_REFERRED = {"fields": "a mapping", "field": "a mapping", "transform": "a [transform](transforms.md)"}
+_REFERRED = {"fields": "a mapping", "field": "a mapping", "transform": "[transform](transforms.md)"}
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -277,7 +287,8 @@ EXAMPLES: Mapping[str, tuple[Mapping[str, object], str | None]] = {
 NOTES: Mapping[str, Mapping[str, str]] = {
     "http": {
         "url": "The address. `{object}` takes the sync's object; where `body` is `row`, `{field}` takes an identifier's value.",
-        "headers": "Headers of every request. Their values are secrets: they come from the environment.",
+        "headers": "Headers of every request. Their values are shown nowhere; those that are credentials by their names must come"
+        " from the environment.",
         "body": "How rows travel. Default `array`: a JSON array of payloads. `object`: the array below `records_key`. `row`,"
         " `form`: one request for each row. `ndjson`: one JSON object a line.",
         "records_key": "Where the array is, for `body: object`. Default `records`.",
@@ -352,9 +363,14 @@ def _type(name: str, kind: type[Destination]) -> Iterator[str]:
     required = kind.connection_schema.get("required", ())
     yield f"## type: {name}\n"
     yield f"{(kind.__doc__ or '').strip().splitlines()[0]}\n"
-    yield table(["setting", "takes", "", "meaning"], (_setting(*one, cast("Any", required), notes) for one in _deep(kind.connection_schema)))
+    yield table(
+        ["setting", "takes", "", "meaning"],
+        (_setting(*one, cast("Any", required), notes) for one in _deep(kind.connection_schema)),
+    )
     for each in destination.objects() or (object_name,):
         yield _operations(destination.describe(each), each if destination.objects() else None)
+    if name == "postgres":
+        yield "It needs `url`, or `host` and `dbname`. `create_table` is off unless it is set.\n"
     yield "A sync names an object.\n" if kind.object_required else "A sync need not name an object.\n"
     if kind.limits.max_requests_per_second:
         yield f"Unless the connection says otherwise: {kind.limits.max_requests_per_second:g} requests a second.\n"
@@ -371,7 +387,9 @@ def _setting(name: str, rule: Mapping[str, Any], required: Sequence[str], notes:
 def _operations(spec: ObjectSpec, name: str | None) -> str:
     rows = [(code(op.value), code(each.delivery.value), str(each.rows)) for op, each in spec.operations.items()]
     title = f"{code(name)}: " if name else ""
-    return f"{title}operations, their classes, and most rows in one request:\n\n" + table(["operation", "class", "rows"], rows)
+    return f"{title}operations, their classes, and most rows in one request:\n\n" + table(
+        ["operation", "class", "rows"], rows
+    )
 
 
 # Tables of values.
@@ -400,7 +418,7 @@ TRANSFORM_WORDS: Mapping[str, str] = {
 
 def transforms() -> str:
     """Each transform."""
-    rows = [(code(name), TRANSFORM_WORDS[name]) for name in TRANSFORMS]
+    rows = [(code(name), _words(TRANSFORM_WORDS, name)) for name in TRANSFORMS]
     return (
         "# Transforms\n\n"
         "`transform:` names one, or a list that runs in order. NULL stays NULL. Where a value cannot be taken, the row is"
@@ -424,10 +442,16 @@ def modes() -> str:
 OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
     Outcome.SUCCEEDED: ("the destination gave a positive answer for this row", "when the row changes"),
     Outcome.UNCHANGED: ("the payload is the one last confirmed: no request was made", "when the row changes"),
-    Outcome.INVALID: ("our key check, field map or JSON Schema refused it: it was never sent", "when row or field map changes, or by `retry`"),
+    Outcome.INVALID: (
+        "our key check, field map or JSON Schema refused it: it was never sent",
+        "when row or field map changes, or by `retry`",
+    ),
     Outcome.REJECTED: ("the destination refused this row", "when row or field map changes, or by `retry`"),
     Outcome.CONFLICT: ("reserved for merging with edits in the destination: nothing ends so in this version", "–"),
-    Outcome.FAILED: ("retries were spent; surely not applied, or harmless to repeat", "by the next run, then with back-off"),
+    Outcome.FAILED: (
+        "retries were spent; surely not applied, or harmless to repeat",
+        "by the next run, then with back-off",
+    ),
     Outcome.UNKNOWN: ("sent, no usable answer, not safe to repeat", "never by itself"),
     Outcome.ABORTED: ("planned and never tried: the run stopped before", "by the next run"),
 }
@@ -438,7 +462,10 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "failed": ("No row got through, or the sync could not go on.", "1, or 2 where the block is at fault"),
     "blocked": ("A gate, a guard or another plan than the approved one: no row was sent, but for `max_rejected`.", "1"),
     "locked": ("Another run holds the sync's lease.", "1"),
-    "deferred": ("The destination asked to wait for more than five minutes.", "1"),
+    "deferred": (
+        "The destination asked to wait for more than five minutes, or a quota or budget of requests is spent.",
+        "1",
+    ),
     "skipped": ("Not tried: the run stopped before its turn.", "none of its own"),
 }
 
@@ -469,7 +496,8 @@ def error_tree() -> str:
     tree = (errors.__doc__ or "").partition("::\n")[2].partition("\n\nA row")[0]
     lines = "\n".join(line[4:] for line in tree.strip("\n").splitlines())
     return (
-        "# Exit codes and errors\n\n" + table(["code", "means"], ((code(name), words) for name, words in EXIT_CODES.items()))
+        "# Exit codes and errors\n\n"
+        + table(["code", "means"], ((code(name), words) for name, words in EXIT_CODES.items()))
         + "\nRejects that are held from earlier runs fail no later run; see"
         " [outcomes](../explanation/outcomes.md#exit-codes).\n\n## Errors\n\nAn error says the place, the fault and the way out."
         " All problems of a project are told at once. `--debug` adds a traceback.\n\n"
@@ -496,13 +524,18 @@ def environment() -> str:
     return (
         "# Environment variables\n\nAn option of the command line wins over its variable. Variables named in `env_var()` of"
         " `destinations.yml` and `profiles.yml` come on top.\n\n" + table(["variable", "means"], rows) + "\n"
-        "## Settings in dbt_project.yml\n\nUnder `vars: dbt_activate:`:\n\n" + table(["key", "default", "meaning"], SETTINGS)
+        "## Settings in dbt_project.yml\n\nUnder `vars: dbt_activate:`:\n\n"
+        + table(["key", "default", "meaning"], SETTINGS)
     )
 
 
 SETTINGS = (
     ("`schema`", "`<target schema>_activate`", "The ledger's schema."),
-    ("`store`", "`values`", "`values` keeps the confirmed payload of each row, `fingerprints` keyed hashes of its fields only."),
+    (
+        "`store`",
+        "`values`",
+        "`values` keeps the confirmed payload of each row, `fingerprints` keyed hashes of its fields only.",
+    ),
 )
 
 COLUMNS: Mapping[str, str] = {
@@ -534,7 +567,7 @@ COLUMNS: Mapping[str, str] = {
     "handle": "for jobs that are asked about later; empty in this version",
     "holder": "who holds the lease; NULL where nobody does",
     "host": "the holder's machine",
-    "idempotency_key": "the same for the same rows with the same values",
+    "idempotency_key": "the same for every try of the same confirmation of the same rows",
     "identity": "JSON: the identifier fields and their values",
     "incarnation": "how often the row came back after a removal",
     "invocation_id": "of the command",
@@ -558,6 +591,7 @@ COLUMNS: Mapping[str, str] = {
     "pointer": "JSON pointer into the payload",
     "reconfirm_after": "when the row is looked at again though it did not change; empty in this version",
     "record_id": "the destination's own id of the record",
+    "revision": "how often anything was confirmed of the row",
     "removed_at": "when the record was removed; NULL while it is there",
     "request_id": "the destination's own name for the request",
     "requests": "requests of the run",
@@ -582,7 +616,7 @@ def ledger() -> str:
         " [the ledger](../explanation/ledger.md).\n",
     ]
     for name, columns in {"ledger__<sync>": LEDGER, **TABLES}.items():
-        rows = [(code(column), kind, COLUMNS[column]) for column, kind in columns.items()]
+        rows = [(code(column), kind, _words(COLUMNS, column)) for column, kind in columns.items()]
         parts += [f"## {name.replace('<', '&lt;').replace('>', '&gt;')}\n", table(["column", "type", "holds"], rows)]
     return "\n".join(parts)
 
@@ -613,7 +647,10 @@ def artifacts() -> str:
 
 
 def _names(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    rows = [(code(name), _value(rule, definitions), rule.get("description", "")) for name, rule in part["properties"].items()]
+    rows = [
+        (code(name), _value(rule, definitions), rule.get("description", ""))
+        for name, rule in part["properties"].items()
+    ]
     return table(["key", "value", "meaning"], rows)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import click
 
 from dbt_activate import __version__
-from dbt_activate.errors import ActivateError, ConfigError, LedgerError, LockedError
+from dbt_activate.errors import ActivateError, ConfigError, DestinationError, LedgerError, LockedError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("scaffold", "Add destinations.yml and a commented block to a dbt project."),
@@ -70,7 +70,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, and end the process with the exit code of the design."""
-    sys.exit(invoke(sys.argv[1:]))
+    code = invoke(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    sys.exit(code)
 
 
 def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way to end
@@ -87,8 +92,7 @@ def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way
     except ActivateError as error:
         return _told(str(error), exit_code(error))
     except BrokenPipeError:
-        # Whoever read us has gone; nothing may be written while Python shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return BROKEN_PIPE
     except OSError as error:
         return _told(f"{error.filename or 'this machine'}: {error.strerror or error}", 2)
@@ -97,10 +101,15 @@ def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way
     return code if isinstance(code, int) else 0
 
 
+def _forget_output() -> None:
+    # Whoever read us has gone; nothing may be written while Python shuts down.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def exit_code(error: ActivateError) -> int:
-    """1 for what another run or an older ledger keeps us from; 2 for what keeps us from running at all."""
+    """1 for what another run or a destination keeps us from; 2 for what keeps us from running at all."""
     match error:
-        case LockedError():
+        case LockedError() | DestinationError():
             return 1
         case ConfigError() | LedgerError() | ActivateError():
             return 2
@@ -109,6 +118,6 @@ def exit_code(error: ActivateError) -> int:
 def _told(message: str, code: int) -> int:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    for line in message.splitlines():
+    for line in filter(str.strip, message.splitlines()):
         click.echo(click.style("Error: ", fg="red") + line, err=True)
     return code

@@ -59,20 +59,22 @@ class Application:
         Raises:
             ConfigError: With every problem of the project.
         """
+        return load_project(self.options, self.kinds)
+
+    @cached_property
+    def options(self) -> ProjectOptions:
+        """Where to look for the project, and what it may see."""
         common = self.common
-        return load_project(
-            ProjectOptions(
-                project_dir=common.project_dir,
-                profiles_dir=common.profiles_dir,
-                destinations_dir=common.destinations_dir,
-                profile=common.profile,
-                target=common.target,
-                target_path=common.target_path,
-                destination_target=common.destination_target,
-                environ=environment(),
-                variables=common.variables,
-            ),
-            self.kinds,
+        return ProjectOptions(
+            project_dir=common.project_dir,
+            profiles_dir=common.profiles_dir,
+            destinations_dir=common.destinations_dir,
+            profile=common.profile,
+            target=common.target,
+            target_path=common.target_path,
+            destination_target=common.destination_target,
+            environ=environment(),
+            variables=common.variables,
         )
 
     @cached_property

@@ -37,7 +37,7 @@ def _console(application: Application, *, quiet: bool) -> Iterator[Reporter]:
     from dbt_activate.reporters.console import ConsoleReporter
 
     console = Console(no_color=not application.common.color, highlight=False)
-    with ConsoleReporter(console, live=True, quiet=quiet) as reporter:
+    with ConsoleReporter(console, live=sys.stdout.isatty(), quiet=quiet) as reporter:
         yield reporter
 
 

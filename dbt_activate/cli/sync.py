@@ -1,19 +1,21 @@
 """``plan``, ``sync``, ``retry``, ``reset``: the commands that look for changes."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from dbt_activate.cli.application import Application, Execution, Finished
 from dbt_activate.cli.options import Common, Selection, project_options, selection_options
-from dbt_activate.cli.planfile import read_plan, write_plan
-from dbt_activate.cli.planview import PlanView
-from dbt_activate.cli.reporting import write_artifacts, reporting
-from dbt_activate.planning.diff import Scope
-from dbt_activate.run import RunOptions
-from dbt_activate.values.sync import Sync
+
+if TYPE_CHECKING:
+    from dbt_activate.cli.application import Application, Finished
+    from dbt_activate.run import RunOptions
+    from dbt_activate.values.sync import Sync
+
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask, where a terminal would be asked.")
 
 
 @click.command("plan")
@@ -38,6 +40,13 @@ def plan_command(
     limit: int | None,
 ) -> int:
     """Show what a sync would do, row by row and field by field. Writes nothing, neither here nor there."""
+    from dbt_activate.cli.application import Application, Execution
+    from dbt_activate.cli.planfile import write_plan
+    from dbt_activate.cli.planview import PlanView
+    from dbt_activate.cli.reporting import reporting
+    from dbt_activate.planning.diff import Scope
+    from dbt_activate.run import RunOptions
+
     application = Application(common)
     syncs = application.syncs(selection)
     view = PlanView(show=show, unmask=unmask)
@@ -66,6 +75,7 @@ def plan_command(
 @click.option("--fail-fast", is_flag=True, help="Stop at the first row that does not get through.")
 @click.option("--override-guards", metavar="PLAN_HASH", help="Let this very plan pass its guards.")
 @click.option("--test-row", metavar="KEY", help="Send this one row, changed or not.")
+@yes_option
 def sync_command(
     common: Common,
     selection: Selection,
@@ -77,8 +87,14 @@ def sync_command(
     fail_fast: bool,
     override_guards: str | None,
     test_row: str | None,
+    yes: bool,
 ) -> int:
     """Deliver what changed since it was last confirmed, and remember what is confirmed now."""
+    from dbt_activate.cli.application import Application
+    from dbt_activate.cli.planfile import read_plan
+    from dbt_activate.planning.diff import Scope
+    from dbt_activate.run import RunOptions
+
     application = Application(common)
     syncs = application.syncs(selection)
     expected = read_plan(plan_file) if plan_file is not None else None
@@ -93,7 +109,7 @@ def sync_command(
         override=override_guards,
         expected=expected,
     )
-    return _run(application, syncs, options, "sync").exit_code
+    return _run(application, syncs, options, "sync", yes=yes).exit_code
 
 
 @click.command("retry")
@@ -101,20 +117,28 @@ def sync_command(
 @project_options
 @click.option("--key", "keys", multiple=True, help="Only the row with this key; may be given several times.")
 @click.option("--code", help="Only rows that were refused with this code.")
-def retry_command(common: Common, selection: Selection, keys: tuple[str, ...], code: str | None) -> int:
+@yes_option
+def retry_command(common: Common, selection: Selection, keys: tuple[str, ...], code: str | None, yes: bool) -> int:
     """Send rejects again now, though neither their row nor the field map changed."""
+    from dbt_activate.cli.application import Application
+    from dbt_activate.planning.diff import Scope
+    from dbt_activate.run import RunOptions
+
     application = Application(common)
     options = RunOptions(scope=Scope(rejects_only=True, keys=keys, code=code))
-    return _run(application, application.syncs(selection), options, "retry").exit_code
+    return _run(application, application.syncs(selection), options, "retry", yes=yes).exit_code
 
 
 @click.command("reset")
 @click.argument("sync")
 @project_options
 @click.option("--mark-synced", is_flag=True, help="Remember the model as it is now as confirmed, and send nothing.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@yes_option
 def reset_command(common: Common, sync: str, mark_synced: bool, yes: bool) -> int:
     """Forget what SYNC has confirmed: the next run takes every row for a new one."""
+    from dbt_activate.cli.application import Application
+    from dbt_activate.run import RunOptions
+
     application = Application(common)
     chosen = application.one(sync)
     _confirm(chosen, mark_synced=mark_synced, yes=yes)
@@ -122,18 +146,40 @@ def reset_command(common: Common, sync: str, mark_synced: bool, yes: bool) -> in
     if not mark_synced:
         click.echo(f"{sync}: forgotten")
         return 0
-    return _run(application, (chosen,), RunOptions(adopt=True), "reset").exit_code
+    return _run(application, (chosen,), RunOptions(adopt=True), "reset", yes=True).exit_code
 
 
-def _confirm(sync: Sync, *, mark_synced: bool, yes: bool) -> None:
+def _confirm(sync: "Sync", *, mark_synced: bool, yes: bool) -> None:
     then = "take the model as confirmed, and send nothing" if mark_synced else "send every row again"
     if not yes and sys.stdin.isatty():
         click.confirm(f"Forget what '{sync.destination}' confirmed for '{sync.name}', and {then}?", abort=True)
 
 
-def _run(application: Application, syncs: tuple[Sync, ...], options: RunOptions, command: str) -> Finished:
+def _run(
+    application: "Application", syncs: "tuple[Sync, ...]", options: "RunOptions", command: str, *, yes: bool
+) -> "Finished":
+    from dbt_activate.cli.application import Execution
+    from dbt_activate.cli.reporting import reporting, write_artifacts
+
+    if not yes and not options.dry and sys.stdin.isatty() and sys.stdout.isatty():
+        _ask(application, syncs, options)
     with reporting(application, quiet=application.common.quiet) as report:
         finished = Execution(application=application, report=report, options=options).run(syncs)
-    arguments: dict[str, Any] = {"command": command, "syncs": [sync.name for sync in syncs], "dry_run": options.dry}
+    arguments = {"command": command, "syncs": [sync.name for sync in syncs], "dry_run": options.dry}
     write_artifacts(application, finished, arguments)
     return finished
+
+
+def _ask(application: "Application", syncs: "tuple[Sync, ...]", options: "RunOptions") -> None:
+    """Show what would be sent, and ask a person for leave."""
+    from dbt_activate.cli.application import Execution
+    from dbt_activate.cli.planview import PlanView
+    from dbt_activate.cli.reporting import reporting
+
+    view = PlanView(show=0, unmask=False)
+    with reporting(application, quiet=True, log=False) as report:
+        rehearsal = Execution(application=application, report=report, options=replace(options, dry=True))
+        results = rehearsal.run(syncs, view.look).results
+    if any(result.census is not None and result.census.planned for result in results):
+        click.echo(view.render(results, "table", color=application.common.color))
+        click.confirm("Send this?", abort=True)

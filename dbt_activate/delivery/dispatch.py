@@ -15,21 +15,20 @@ from itertools import groupby, islice
 from dbt_activate.contracts import Clock, Destination, Journal, Reporter
 from dbt_activate.delivery.answers import all_rows, complete
 from dbt_activate.delivery.batching import Cutter
-from dbt_activate.delivery.pacing import Pacer
+from dbt_activate.delivery.pacing import BUDGET, Pacer
 from dbt_activate.delivery.retry import Breaker, RetryPolicy
 from dbt_activate.errors import (
     AmbiguousError,
     BatchRejectedError,
     DestinationError,
     FatalError,
-    FencedError,
     RetryableError,
 )
 from dbt_activate.values.destination import HARMLESS_TO_REPEAT, DeliveryClass, Limits, ObjectSpec
-from dbt_activate.values.event import BatchSettled, RetryScheduled
+from dbt_activate.values.event import BatchSettled, RetryScheduled, Throttled
 from dbt_activate.values.outcome import Outcome, RowResult
-from dbt_activate.values.payload import Batch, Payload
-from dbt_activate.values.sync import REMOVALS
+from dbt_activate.values.payload import Batch, Encoded, Payload
+from dbt_activate.values.sync import REMOVALS, Share
 
 ISOLATE = "batch_rejected"
 """The code of a failed row whose part of a batch was refused whole: its part is cut in halves and sent again."""
@@ -40,7 +39,10 @@ WINDOW = 20
 SHARED_INTENTS = frozenset({DeliveryClass.UPSERT, DeliveryClass.TRANSACTION})
 
 REJECTED_SAMPLE = 500
-"""The bound on rejected rows is looked at from so many settled rows on."""
+"""A bound on the share of rejected rows is looked at from so many settled rows on."""
+
+DEFERRING = frozenset({BUDGET, "quota"})
+"""Codes of a refusal that is over another day: the rest is put off, not failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Dispatcher:
 
     Attributes:
         stopped: Why it stopped early, if it did. May be set from outside, to stop it after the batches in flight.
-        max_rejected: Largest share of rejected rows, in ``0..1``, before the rest is held back; None for no bound.
+        max_rejected: Most rejected rows before the rest is held back; None for no bound.
         retries: Requests that were repeated.
     """
 
@@ -73,15 +75,17 @@ class Dispatcher:
     random: random.Random
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     fail_fast: bool = False
-    max_rejected: float | None = None
+    max_rejected: Share | None = None
     stopped: Stop | None = None
     retries: int = 0
+    _doubted: set[int] = field(default_factory=set)
     _breaker: Breaker = field(init=False)
     _settled: Counter[Outcome] = field(default_factory=Counter)
     _reported: int = 0
+    _waited: float = 0.0
 
     def __post_init__(self) -> None:
-        self._reported = self.pacer.requests
+        self._reported, self._waited = self.pacer.requests, self.pacer.waited
         self._breaker = Breaker(self.policy.failures_to_open)
 
     async def deliver(self, payloads: Iterable[Payload]) -> None:
@@ -89,13 +93,28 @@ class Dispatcher:
 
         Raises:
             FencedError: The lease is lost; nothing more was sent.
+            WarehouseError: The journal cannot be written; nothing more was sent.
         """
-        batches = self.cutter.batches(self.destination.encode(payload) for payload in payloads)
+        batches = self.cutter.batches(map(self._encoded, payloads))
         # Removals go last, when every write has its outcome: a row that took a new key exists by then.
         for _, phase in groupby(batches, key=lambda batch: batch.operation in REMOVALS):
             await self._deliver_phase(phase)
 
+    def _encoded(self, payload: Payload) -> Encoded:
+        try:
+            return self.destination.encode(payload)
+        except Exception as error:  # noqa: BLE001 - as in _settle: a fault in a plug-in ends its sync, in order
+            self._stop(Outcome.ABORTED, self._fault(error), "failed")
+            return Encoded(payload=payload, body=None, size=0)
+
     async def _deliver_phase(self, batches: Iterator[Batch]) -> None:
+        try:
+            await self._share_out(batches)
+        except ExceptionGroup as group:
+            # Only the journal raises in here, and what it raises is the caller's business, not that tasks were used.
+            raise group.exceptions[0] from None
+
+    async def _share_out(self, batches: Iterator[Batch]) -> None:
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(self.limits.max_concurrency)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.limits.max_concurrency):
@@ -113,6 +132,7 @@ class Dispatcher:
             results = await self._settle(batch, 1)
             self.journal.settle(batch, results)
             self._judge(results)
+            self._new_wait(batch.sync)
             self.report(
                 BatchSettled(
                     sync=batch.sync,
@@ -128,14 +148,20 @@ class Dispatcher:
         new, self._reported = self.pacer.requests - self._reported, self.pacer.requests
         return new
 
+    def _new_wait(self, sync: str) -> None:
+        """Tell how long requests waited for their place since the last report."""
+        new, self._waited = self.pacer.waited - self._waited, self.pacer.waited
+        if new > 0:
+            self.report(Throttled(sync=sync, seconds=new))
+
     async def _settle(self, batch: Batch, attempt: int) -> list[RowResult]:  # noqa: C901, PLR0911 - one arm per ending
         """One result for each row of *batch*, whatever it takes."""
+        if self.stopped is None:
+            await self._await_turn(batch)
         if self.stopped is not None:
-            return all_rows(batch, self.stopped.outcome, self.stopped.error)
+            return self._given_up(batch, self.stopped.outcome, self.stopped.error)
         try:
             answered = complete(batch, await self._send(batch))
-        except FencedError:
-            raise
         except BatchRejectedError as error:
             self._breaker.answered()
             return await self._isolate(batch, error)
@@ -145,26 +171,35 @@ class Dispatcher:
             if self._class(batch) not in HARMLESS_TO_REPEAT:
                 self._breaker.failed()
                 return all_rows(batch, Outcome.UNKNOWN, error)
+            self._doubt(batch)
             return await self._again(batch, attempt, error)
         except FatalError as error:
-            self._stop(Outcome.ABORTED, error, "failed")
-            return all_rows(batch, Outcome.FAILED, error)
+            self._stop(Outcome.ABORTED, error, "deferred" if error.code in DEFERRING else "failed")
+            return self._given_up(batch, Outcome.FAILED, error)
         except Exception as error:  # noqa: BLE001 - whatever else a plug-in raises is a fault in it: stop
             return self._broken(batch, error)
         self._breaker.answered()
         return await self._repeat_rows(batch, answered, attempt)
 
     def _broken(self, batch: Batch, error: Exception) -> list[RowResult]:
+        fault = self._fault(error)
+        self._stop(Outcome.ABORTED, fault, "failed")
+        self._doubt(batch)
+        outcome = Outcome.FAILED if self._class(batch) in HARMLESS_TO_REPEAT else Outcome.UNKNOWN
+        return self._given_up(batch, outcome, fault)
+
+    def _fault(self, error: Exception) -> DestinationError:
         kind = self.destination.connection.type
         code = error.code if isinstance(error, DestinationError) else "plugin"
-        fault = DestinationError(f"fault in the destination type '{kind}': {type(error).__name__}", code=code)
-        self._stop(Outcome.ABORTED, fault, "failed")
-        outcome = Outcome.FAILED if self._class(batch) in HARMLESS_TO_REPEAT else Outcome.UNKNOWN
-        return all_rows(batch, outcome, fault)
+        return DestinationError(f"fault in the destination type '{kind}': {type(error).__name__}", code=code)
+
+    async def _await_turn(self, batch: Batch) -> None:
+        """Let a pause end, then see to it that the lease outlasts the request: a pause may be as long as a lease."""
+        await self.pacer.resume()
+        if self.stopped is None and not self.journal.covers(self.limits.timeout_seconds):
+            self.journal.intend((), self._class(batch))
 
     async def _send(self, batch: Batch) -> Sequence[RowResult]:
-        if not self.journal.covers(self.limits.timeout_seconds):
-            self.journal.intend((), self._class(batch))
         if inspect.iscoroutinefunction(self.destination.send):
             return await self.destination.send(batch)
         await self.pacer.admit()
@@ -176,11 +211,11 @@ class Dispatcher:
         wait = self.policy.wait(attempt, error, self.random)
         if wait > self.policy.longest_pause:
             self._stop(Outcome.ABORTED, error, "deferred")
-            return all_rows(batch, Outcome.FAILED, error)
+            return self._given_up(batch, Outcome.FAILED, error)
         if self._breaker.is_open:
             self._stop(Outcome.FAILED, DestinationError(f"destination is down: {error}", code="down"), "failed")
         if attempt >= self.policy.attempts or self.stopped is not None:
-            return all_rows(batch, Outcome.FAILED, error)
+            return self._given_up(batch, Outcome.FAILED, error)
         self.retries += 1
         self.report(
             RetryScheduled(sync=batch.sync, number=batch.number, attempt=attempt, seconds=wait, code=error.code)
@@ -192,7 +227,11 @@ class Dispatcher:
 
     async def _repeat_rows(self, batch: Batch, answered: list[RowResult], attempt: int) -> list[RowResult]:
         """Send again, by themselves, the rows of an answer that did not get through and may be repeated."""
+        unknown = [result.key for result in answered if result.outcome is Outcome.UNKNOWN]
         harmless = self._class(batch) in HARMLESS_TO_REPEAT
+        if unknown and self._is_indivisible(batch):
+            self._doubt(batch)
+            harmless = len(unknown) == len(batch.rows)
         again = {
             result.key: result
             for result in answered
@@ -215,9 +254,23 @@ class Dispatcher:
         if len(batch.rows) == 1:
             return all_rows(batch, Outcome.REJECTED, error)
         atomic = self.spec.operations[batch.operation].atomic
-        if not atomic and self._class(batch) not in HARMLESS_TO_REPEAT:
+        divisible = self._class(batch) in HARMLESS_TO_REPEAT and not self._is_indivisible(batch)
+        if batch.number in self._doubted or not (atomic or divisible):
             return all_rows(batch, Outcome.UNKNOWN, error)
         return await self._halves(batch)
+
+    def _is_indivisible(self, batch: Batch) -> bool:
+        """Whether a second send does no harm for this very batch only: its key names its rows, no fewer and no others."""
+        return self._class(batch) is DeliveryClass.IDEMPOTENCY_KEY and len(batch.rows) > 1
+
+    def _doubt(self, batch: Batch) -> None:
+        """Note that *batch* may have been applied, where sending its rows in another batch would apply them twice."""
+        if self._is_indivisible(batch):
+            self._doubted.add(batch.number)
+
+    def _given_up(self, batch: Batch, outcome: Outcome, error: DestinationError) -> list[RowResult]:
+        """The rows of a batch that is not sent (again) by this run."""
+        return all_rows(batch, Outcome.UNKNOWN if batch.number in self._doubted else outcome, error)
 
     async def _halves(self, batch: Batch) -> list[RowResult]:
         middle = len(batch.rows) // 2
@@ -234,8 +287,11 @@ class Dispatcher:
                 Outcome.ABORTED, DestinationError("stopped after the first failure", code="fail_fast"), "partial"
             )
         total, rejected = self._settled.total(), self._settled[Outcome.REJECTED]
-        if self.max_rejected is not None and total >= REJECTED_SAMPLE and rejected > self.max_rejected * total:
-            reason = f"{rejected} of the first {total} rows were rejected; the bound is {self.max_rejected:.0%}"
+        bound = self.max_rejected
+        # A share says nothing of the first few rows.
+        enough = bound is not None and (bound.rows is not None or total >= REJECTED_SAMPLE)
+        if bound is not None and enough and rejected > bound.of(total):
+            reason = f"{rejected} of the first {total} rows were rejected; the bound is {bound}"
             self._stop(Outcome.ABORTED, DestinationError(f"max_rejected: {reason}", code="max_rejected"), "blocked")
 
     def _stop(self, outcome: Outcome, error: DestinationError, status: str) -> None:

@@ -196,6 +196,7 @@ class Runner:
     async def _deliver(self, plan: Plan, journal: RunJournal) -> SyncResult:
         """Send what the plan holds, and write down how every row ended."""
         sync, pacer = plan.sync, self.links[plan.sync.destination].pacer
+        pacer.rate = _slower(self.links[sync.destination].limits.max_requests_per_second, sync.max_requests_per_second)
         requests, waited = pacer.requests, pacer.waited
         self._begin(plan, journal)
         binding, refusal = await self._bind(plan, journal)
@@ -303,7 +304,7 @@ class Runner:
             report=self.report,
             random=self.random,
             fail_fast=self.options.fail_fast,
-            max_rejected=sync.guards.max_rejected.share if sync.guards.max_rejected else None,
+            max_rejected=sync.guards.max_rejected,
             stopped=self.stop,
         )
 
@@ -337,3 +338,8 @@ class Runner:
 
     def _warn(self, sync: Sync, message: str) -> None:
         self.report(Warned(sync=sync.name, message=message))
+
+
+def _slower(*rates: float | None) -> float | None:
+    """The lowest of the *rates* that are set."""
+    return min((rate for rate in rates if rate is not None), default=None)

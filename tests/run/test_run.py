@@ -596,3 +596,37 @@ def test_a_renamed_sync_keeps_its_ledger(world: World) -> None:
 
     assert result.counts == {}
     assert len(world.sent_keys) == 3
+
+
+def test_a_value_that_comes_back_is_another_request_than_the_first(world: World) -> None:
+    world.fill(ROWS[:1])
+    world.run()
+    for score in (0.9, 0.5):
+        world.sql(f"UPDATE people SET score = {score}")
+        world.run()
+
+    keys = [batch.idempotency_key for batch in world.destination.sent]
+    assert len(set(keys)) == 3
+
+
+def test_a_repeated_request_has_the_key_of_the_first(world: World) -> None:
+    world.fill(ROWS[:1])
+    world.destination.script = [AmbiguousError("reset")] * 6
+    world.run()
+    world.run()
+
+    assert len({batch.idempotency_key for batch in world.destination.sent}) == 1
+
+
+def test_a_number_of_rejected_rows_stops_the_rest(world: World) -> None:
+    world.fill([(i, f"p{i}@example.com", 0.5) for i in range(10)])
+    world.destination = FakeDestination(rows=1)
+    world.destination.refused = {str(i) for i in range(10)}
+    world.limits = Limits(max_concurrency=1)
+    guards = Guards(max_rejected=Share(rows=2), min_rows=0)
+
+    result = world.run(world.sync(guards=guards))
+
+    assert result.status == "blocked"
+    assert result.counts == {"added": {"aborted": 7, "rejected": 3}}
+    assert result.message == "max_rejected: 3 of the first 3 rows were rejected; the bound is 2"

@@ -80,24 +80,26 @@ def main() -> None:
 
 def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way to end
     """Run the command line with *arguments*; return the exit code. No error leaves as a traceback."""
+    debug = "--debug" in arguments
     try:
         code = cli.main(args=arguments, prog_name="dbt-activate", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:
-        return _told("stopped", 130)
+        return _told("stopped", 130, debug=debug)
     except click.ClickException as error:
         error.show()
         return 2
     except ActivateError as error:
-        return _told(str(error), exit_code(error))
+        return _told(str(error), exit_code(error), debug=debug)
     except BrokenPipeError:
         _forget_output()
         return BROKEN_PIPE
     except OSError as error:
-        return _told(f"{error.filename or 'this machine'}: {error.strerror or error}", 2)
+        return _told(f"{error.filename or 'this machine'}: {error.strerror or error}", 2, debug=debug)
     except Exception as error:  # noqa: BLE001 - the border: a user never sees a traceback
-        return _told(f"a fault of dbt-activate: {type(error).__name__}; run it with --debug and report what it says", 2)
+        fault = f"a fault of dbt-activate: {type(error).__name__}; run it with --debug and report what it says"
+        return _told(fault, 2, debug=debug)
     return code if isinstance(code, int) else 0
 
 
@@ -115,8 +117,8 @@ def exit_code(error: ActivateError) -> int:
             return 2
 
 
-def _told(message: str, code: int) -> int:
-    if "--debug" in sys.argv:
+def _told(message: str, code: int, *, debug: bool) -> int:
+    if debug:
         traceback.print_exc()
     for line in filter(str.strip, message.splitlines()):
         click.echo(click.style("Error: ", fg="red") + line, err=True)

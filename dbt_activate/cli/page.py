@@ -67,7 +67,8 @@ def facts_table(title: str, facts: Iterable[tuple[str, str]]) -> "Group":
 
 STYLES = {
     "success": "green",
-    "finished": "green",
+    "partial": "yellow",
+    "deferred": "yellow",
     "succeeded": "green",
     "unchanged": "dim",
     "running": "cyan",

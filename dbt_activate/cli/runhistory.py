@@ -101,7 +101,7 @@ def _took(run: PastRun) -> str:
 
 
 def _rows(run: PastRun) -> str:
-    return outcomes(run.outcomes) or ("nothing to send" if run.status == "finished" else "")
+    return outcomes(run.outcomes) or ("nothing to send" if run.status == "success" else "")
 
 
 def _number(number: int | None) -> str:

@@ -1,6 +1,7 @@
 """``plan``, ``sync``, ``retry``, ``reset``: the commands that look for changes."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dbt_activate.cli.options import Common, Selection, project_options, selection_options
+from dbt_activate.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dbt_activate.cli.application import Application, Finished
@@ -98,8 +100,8 @@ def sync_command(
     application = Application(common)
     syncs = application.syncs(selection)
     expected = read_plan(plan_file) if plan_file is not None else None
-    if expected is not None:
-        syncs = tuple(sync for sync in syncs if sync.name in expected)
+    if plan_file is not None and expected is not None:
+        syncs = _planned(syncs, expected, plan_file)
     options = RunOptions(
         dry=dry_run,
         scope=Scope(full=full_resync or test_row is not None, keys=(test_row,) if test_row is not None else ()),
@@ -147,6 +149,14 @@ def reset_command(common: Common, sync: str, mark_synced: bool, yes: bool) -> in
         click.echo(f"{sync}: forgotten")
         return 0
     return _run(application, (chosen,), RunOptions(adopt=True), "reset", yes=True).exit_code
+
+
+def _planned(syncs: "tuple[Sync, ...]", expected: Mapping[str, str], plan_file: Path) -> "tuple[Sync, ...]":
+    """The syncs of the plan, all of them."""
+    if missing := sorted(expected.keys() - {sync.name for sync in syncs}):
+        fault = f"plans {', '.join(missing)}, which the project or the selection does not have"
+        raise ConfigError(Problem(str(plan_file), fault, "plan again"))
+    return tuple(sync for sync in syncs if sync.name in expected)
 
 
 def _confirm(sync: "Sync", *, mark_synced: bool, yes: bool) -> None:

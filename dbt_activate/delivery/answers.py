@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dbt_activate.errors import DestinationError
 from dbt_activate.values.json import Json
 from dbt_activate.values.outcome import Outcome, RowResult
-from dbt_activate.values.payload import Batch
+from dbt_activate.values.payload import Batch, Payload
 
 SHORTEST_SECRET = 3
 """Shorter values occur in any message by chance."""
@@ -45,8 +45,8 @@ def all_rows(batch: Batch, outcome: Outcome, error: DestinationError) -> list[Ro
 
 def redacted(message: str, batch: Batch) -> str:
     """The destination's words without any value of the rows that were sent."""
-    payloads = [row.payload for row in batch.rows]
-    for text in sorted(_texts([p.fields for p in payloads] + [p.create_only for p in payloads]), key=len, reverse=True):
+    values = [_values(row.payload) for row in batch.rows]
+    for text in sorted(_texts(values), key=len, reverse=True):
         message = message.replace(text, "***")
     return message[:LONGEST_MESSAGE]
 
@@ -55,6 +55,12 @@ def _redacted(result: RowResult, batch: Batch) -> RowResult:
     if result.message is None:
         return result
     return result.ended(result.outcome, message=redacted(result.message, batch))
+
+
+def _values(payload: Payload) -> list[Json]:
+    """All that a destination may know of the row and quote: a removed row has no fields, but an identity."""
+    known = (payload.fields, payload.create_only, payload.identity, payload.confirmed_identity, payload.before)
+    return [part for part in known if part]
 
 
 def _texts(values: Iterable[Json]) -> set[str]:

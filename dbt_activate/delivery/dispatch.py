@@ -120,7 +120,8 @@ class Dispatcher:
             for _ in range(self.limits.max_concurrency):
                 tasks.create_task(self._work(queue))
             while window := list(islice(batches, self._window())):
-                self.journal.intend(window, self._class(window[0]))
+                if self.stopped is None:
+                    self.journal.intend(window, self._class(window[0]))
                 for batch in window:
                     await queue.put(batch)
             for _ in range(self.limits.max_concurrency):
@@ -260,7 +261,7 @@ class Dispatcher:
         return await self._halves(batch)
 
     def _is_indivisible(self, batch: Batch) -> bool:
-        """Whether a second send does no harm for this very batch only: its key names its rows, no fewer and no others."""
+        """Whether only this very batch may be sent again: its key names its rows, no fewer and no others."""
         return self._class(batch) is DeliveryClass.IDEMPOTENCY_KEY and len(batch.rows) > 1
 
     def _doubt(self, batch: Batch) -> None:

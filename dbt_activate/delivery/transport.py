@@ -13,6 +13,9 @@ import httpx
 from dbt_activate.delivery.pacing import Pacer
 from dbt_activate.errors import FatalError
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+COMPATIBLE = ipaddress.IPv6Network("::/96")
+
 
 class PacedTransport(httpx.AsyncBaseTransport):
     """Lets each request wait for its place, and connects only to an address that was checked."""
@@ -64,8 +67,16 @@ async def public_address(host: str, port: int) -> str:
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_global and not (mapped or ip).is_multicast
+    meant = (_carried(ip) or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+    site_local = isinstance(meant, ipaddress.IPv6Address) and meant.is_site_local
+    return meant.is_global and not meant.is_multicast and not site_local
+
+
+def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a packet to *ip* ends at: mapped, compatible, 6to4 or by way of a NAT64."""
+    if ip in NAT64 or ip in COMPATIBLE:
+        return ipaddress.IPv4Address(ip.packed[-4:])
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 def transport_factory(pacer: Pacer) -> Callable[[bool], httpx.AsyncBaseTransport]:

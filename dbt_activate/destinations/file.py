@@ -103,15 +103,14 @@ class File(Destination):
         return ObjectSpec(name=self._object(object_name), operations=specs, exact_numbers=True)
 
     def check(self) -> Account:  # type: ignore[override]  # runs in a thread
-        """Make the directory where it is missing, and see whether it can be written to."""
+        """See whether the directory can be written to, or be made: only a write makes it."""
         root = Path(self._template.partition("{")[0])
         root = root if self._template.startswith(f"{root}/") else root.parent
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._error(error, root) from error
-        if not os.access(root, os.W_OK | os.X_OK):
-            raise FatalError(f"{self._place()}: {root} cannot be written to; allow it", code="permission")
+        there = next(path for path in (root, *root.parents) if path.exists())
+        if not there.is_dir():
+            raise FatalError(f"{self._place()}: {there} is no directory; correct `path`", code="path")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise FatalError(f"{self._place()}: {there} cannot be written to; allow it", code="permission")
         return Account(self._template, label=root.name)
 
     def encode(self, payload: Payload) -> Encoded:

@@ -97,6 +97,10 @@ class Sqlite(TableDestination):
     def _path(self) -> Path:
         return Path(self.connection.directory, str(self.connection.settings["path"])).absolute()
 
+    @property
+    def _new_file(self) -> Path | None:
+        return self._path if self._create_table and not self._path.exists() else None
+
     def _foreign(self) -> tuple[type[Exception], ...]:
         return (sqlite3.Error,)
 

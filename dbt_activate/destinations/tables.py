@@ -7,12 +7,14 @@ marker: a row that takes an earlier value again has an earlier key again, too, a
 """
 
 import difflib
+import os
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import ClassVar
 
 from dbt_activate.contracts import Destination, Tools
@@ -111,6 +113,16 @@ class TableDestination(Destination):
     def _account(self, link: Link) -> Account:
         """Say which database this is."""
 
+    @property
+    def _new_file(self) -> Path | None:
+        """The file that the first write will make; None where it is there, or the table is on a server."""
+        return None
+
+    def _account_of_new(self, path: Path) -> Account:
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise FatalError(f"{self._place()}: no file can be made in {path.parent}; correct `path`", code="path")
+        return Account(str(path), label=path.name)
+
     def _spell(self, value: Json, column: Column) -> object:
         """A value as ``load`` takes it. Raises an UnspellableError where the column would harm it."""
         return as_text(value, column)
@@ -131,6 +143,8 @@ class TableDestination(Destination):
             FatalError: There is no such table, and ``create_table`` is off.
         """
         name = self._name(object_name)
+        if self._new_file is not None:
+            return self.describe(object_name)
         with self._guarded(name), self._turn, self._link() as link:
             table = self._read(link, name)
         if table is None and not self._create_table:
@@ -139,7 +153,9 @@ class TableDestination(Destination):
         return replace(self.describe(object_name), fields=fields)
 
     def check(self) -> Account:  # type: ignore[override]  # runs in a thread
-        """Connect, and say which database this is."""
+        """Connect, and say which database this is. A file that is not there yet is not made: only a write does that."""
+        if (path := self._new_file) is not None:
+            return self._account_of_new(path)
         with self._guarded(None), self._turn, self._link() as link:
             link.query("SELECT 1")
             return self._account(link)

@@ -73,9 +73,16 @@ class RunJournal:
         return self.lease.covers(seconds)
 
     def finish(
-        self, *, planned: int, forgotten: tuple[str, ...], end: Mapping[str, object]
+        self,
+        *,
+        planned: int,
+        forgotten: tuple[str, ...],
+        end: Mapping[str, object],
+        judge: Callable[[Mapping[str, Mapping[str, int]]], str],
     ) -> tuple[Mapping[str, Mapping[str, int]], Mapping[str, int]]:
         """Write what waits, check that every planned row has exactly one outcome, fold, close the run.
+
+        *end* holds columns of ``runs``; *judge* makes the run's status of its counts.
 
         Returns:
             Change to outcome to number of rows, and code to number of rows, both read back from the row log.
@@ -89,7 +96,7 @@ class RunJournal:
             self._check(session, planned, counts)
             fold(self.ledger, session, sync=self.lease.sync, run_id=self.run_id)
             forget(self.ledger, session, sync=self.lease.sync, keys=forgotten)
-            self._close(session, {**end, "counts": _text(counts), "planned": planned})
+            self._close(session, {**end, "status": judge(counts), "counts": _text(counts), "planned": planned})
             self.lease.release(session)
         return counts, codes
 

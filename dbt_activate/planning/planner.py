@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 import msgspec
 
@@ -15,6 +16,7 @@ from dbt_activate.planning.fingerprint import fingerprint_basis, fingerprint_sql
 from dbt_activate.values.change import Census, Change, Known
 from dbt_activate.values.json import JsonObject
 from dbt_activate.values.sync import ChangeKind, Sync
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
@@ -156,4 +158,13 @@ def _known(payload_hash: Any, payload: Any, identity: Any, record_id: Any, prese
 
 
 def _object(text: str | None) -> JsonObject | None:
-    return None if text is None else msgspec.json.decode(text)
+    return None if text is None else cast("JsonObject", _decoder.decode(text))
+
+
+def _number(text: str) -> float | Decimal:
+    """A double where it holds the number exactly, as the field map has it; else the number itself."""
+    number = float(text)
+    return number if Decimal(repr(number)) == Decimal(text) else Decimal(text)
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)

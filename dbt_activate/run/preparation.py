@@ -13,6 +13,7 @@ from dbt_activate.delivery.spool import Spool
 from dbt_activate.errors import DestinationError
 from dbt_activate.ledger.journal import settled
 from dbt_activate.ledger.store import Ledger
+from dbt_activate.mapping.canonical import payload_hash
 from dbt_activate.mapping.mapper import Mapper
 from dbt_activate.planning.diff import Memory
 from dbt_activate.planning.fingerprint import config_hash
@@ -82,14 +83,15 @@ class Preparation:
             WarehouseError: The model cannot be read.
         """
         made, changes = self._find_changes(sync)
+        digest = Digest(sync, link)
         try:
             if len(changes):
                 made.spec = await self._describe(made, link)
                 self.check(sync, made.spec)
-                self._shape(made, made.spec, changes)
+                self._shape(made, made.spec, changes, digest)
         finally:
             changes.close()
-        made.hash = made.hash or config_hash(sync)
+        made.hash = digest.text()
         if not self._adopts(made) and made.hash != self.options.override:
             made.tripped = tripped(made.census, sync.guards)
         return made
@@ -117,23 +119,23 @@ class Preparation:
             return link.destination.describe(made.sync.object)
         return spec
 
-    def _shape(self, made: Plan, spec: ObjectSpec, changes: Spool[Change]) -> None:
-        digest = hashlib.sha256(config_hash(made.sync).encode())
+    def _shape(self, made: Plan, spec: ObjectSpec, changes: Spool[Change], digest: "Digest") -> None:
         mapper = Mapper(made.sync, spec, self.facts)
         for change in changes:
             shaped = mapper.shape(change)
             if isinstance(shaped, RowResult):
                 made.ended.append(_invalid(change, shaped))
+                digest.add(change.key, "invalid", shaped.code)
                 continue
-            line = f"{change.known.payload_hash} {shaped.operation} {change.key!r} {shaped.payload_hash}\n"
-            digest.update(line.encode("utf-8", "surrogatepass"))
             if self._is_confirmed(made, change, shaped):
                 made.ended.append(settled(shaped, RowResult(key=change.key, outcome=Outcome.UNCHANGED)))
+                digest.add(change.key, "unchanged", shaped.payload_hash)
                 continue
+            known = change.known.payload_hash
+            digest.add(change.key, shaped.operation, known, shaped.payload_hash, payload_hash(shaped.create_only))
             made.spool.append(shaped)
             if self.look is not None:
                 self.look(made.sync, shaped)
-        made.hash = digest.hexdigest()[:32]
 
     def _is_confirmed(self, made: Plan, change: Change, payload: Payload) -> bool:
         if self._adopts(made):
@@ -143,6 +145,23 @@ class Preparation:
 
     def _adopts(self, made: Plan) -> bool:
         return self.options.adopt or (made.sync.adopt and made.census.first)
+
+
+class Digest:
+    """The hash of a plan: over where it goes and, row by row, what was confirmed and what becomes of it."""
+
+    def __init__(self, sync: Sync, link: Link) -> None:
+        connection = link.destination.connection
+        self._digest = hashlib.sha256()
+        self.add(config_hash(sync), connection.name, connection.output, connection.type)
+
+    def add(self, *facts: str | None) -> None:
+        """Take one line of *facts*."""
+        self._digest.update(repr(facts).encode("utf-8", "backslashreplace"))
+
+    def text(self) -> str:
+        """What was added so far."""
+        return self._digest.hexdigest()[:32]
 
 
 def parents(sync: Sync) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def result_of(
         counts=counts or {},
         census=plan.census if plan else None,
         guards=tuple(map(str, plan.tripped)) if plan else (),
-        error_classes={},
+        error_classes=Counter(row.result.code for row in plan.ended if row.result.code) if plan else {},
         plan_hash=plan.hash if plan else None,
         delivery=",".join(sorted({operation.delivery.value for operation in used.values()})) or None,
         stages={},

@@ -201,14 +201,18 @@ class Runner:
         self._begin(plan, journal)
         binding, refusal = await self._bind(plan, journal)
         if refusal := self._refusal(plan) or refusal:
-            journal.finish(planned=0, forgotten=(), end={"status": "blocked", "message": refusal})
+            journal.finish(planned=0, forgotten=(), end={"message": refusal}, judge=lambda _: "blocked")
             return replace(result_of(sync, "blocked", plan=plan, message=refusal), epoch=journal.lease.epoch)
         journal.record(plan.ended)
         stop, retries = await self._send(plan, journal, binding)
         self._enter(sync, "record")
         used, reason = pacer.requests - requests, str(stop.error) if stop else ""
-        end = {"status": "finished", "message": reason or None, "requests": used}
-        counts, codes = journal.finish(planned=plan.planned, forgotten=plan.forgotten, end=end)
+        counts, codes = journal.finish(
+            planned=plan.planned,
+            forgotten=plan.forgotten,
+            end={"message": reason or None, "requests": used},
+            judge=lambda counts: status_of(plan, counts, stop),
+        )
         return replace(
             result_of(sync, status_of(plan, counts, stop), plan=plan, counts=counts, message=reason),
             requests=used,

@@ -1,5 +1,6 @@
 """Fakes of what the engine is given: time, transport, a destination. They behave; they record no expectations."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,8 @@ from typing import ClassVar
 
 import httpx
 
-from dbt_activate.contracts import Destination, Tools
-from dbt_activate.errors import AmbiguousError, BatchRejectedError, DestinationError, RetryableError
+from dbt_activate.contracts import Clock, Destination, Tools
+from dbt_activate.errors import AmbiguousError, BatchRejectedError, DestinationError, FencedError, RetryableError
 from dbt_activate.values.destination import Account, Connection, DeliveryClass, ObjectSpec, OperationSpec
 from dbt_activate.values.json import Json, JsonObject, Schema
 from dbt_activate.values.outcome import Outcome, RowResult
@@ -139,3 +140,52 @@ class FakeDestination(Destination):
             new = {} if identity in self.records else payload.create_only
             self.records[identity] = {**self.records.get(identity, {}), **new, **payload.fields}
         return RowResult(key=payload.key, outcome=Outcome.SUCCEEDED, record_id=f"id-{payload.key}")
+
+
+class FakeJournal:
+    """A journal in memory, with a lease that it can lose.
+
+    Attributes:
+        intents: Every batch that was intended, with its class, in order.
+        settled: Key to its outcomes; more than one would be a fault of the engine.
+        ended: Every batch that was settled, in order.
+        renewals: Calls of :meth:`intend` without batches.
+        fence_after: So many calls of :meth:`intend` pass before another run has the lease; None for all.
+    """
+
+    def __init__(
+        self, clock: Clock | None = None, *, lease_seconds: float = math.inf, fence_after: int | None = None
+    ) -> None:
+        self.intents: list[tuple[Batch, DeliveryClass]] = []
+        self.settled: dict[str, list[RowResult]] = {}
+        self.ended: list[Batch] = []
+        self.renewals = 0
+        self.fence_after = fence_after
+        self._clock = clock or FakeClock()
+        self._lease_seconds = lease_seconds
+        self._deadline = self._clock.monotonic() + lease_seconds
+
+    def intend(self, batches: Sequence[Batch], delivery: DeliveryClass) -> None:
+        """Take note, and push the lease's end out; raise where it is lost."""
+        if self.fence_after is not None:
+            if self.fence_after <= 0:
+                raise FencedError("another run took the lease")
+            self.fence_after -= 1
+        self._deadline = self._clock.monotonic() + self._lease_seconds
+        self.renewals += not batches
+        self.intents += [(batch, delivery) for batch in batches]
+
+    def settle(self, batch: Batch, results: Sequence[RowResult]) -> None:
+        """Take note."""
+        self.ended.append(batch)
+        for result in results:
+            self.settled.setdefault(result.key, []).append(result)
+
+    def covers(self, seconds: float) -> bool:
+        """Whether the lease lasts *seconds* more."""
+        return self._clock.monotonic() + seconds < self._deadline
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Key to its last outcome."""
+        return {key: results[-1].outcome for key, results in self.settled.items()}

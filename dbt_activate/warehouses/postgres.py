@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from dbt_activate.errors import WarehouseError
 
@@ -186,7 +186,7 @@ def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> No
 
 def _bound(statement: str, parameters: Sequence[object]) -> LiteralString:
     # psycopg wants a literal type; ours are built from quoted identifiers, and values are bound.
-    return cast("LiteralString", statement.replace("%", "%%").replace("?", "%s") if parameters else statement)
+    return statement.replace("%", "%%").replace("?", "%s") if parameters else statement
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def test_one_refused_update_among_twenty_thousand_is_held_alone_until_it_changes
     assert wrong == [REFUSED]
     _assert_that_nothing_is_sent(shop, "crowd_upserted")
 
-    shop.execute("UPDATE crowd SET points = 77 WHERE id = ?", REFUSED)
+    shop.execute("UPDATE crowd SET points = 555 WHERE id = ?", REFUSED)
     written = shop.sandbox.rows_written
     entry = shop.sync("crowd_upserted")
     assert (entry["exit"], entry["outcomes"]) == (0, {"succeeded": 1})

@@ -1,8 +1,6 @@
 """What must be shown, 5: a destination that is down leaves failed rows, and the next run delivers them all."""
 
-import http.client
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,10 +142,3 @@ def test_a_request_for_less_is_obeyed(shop: Shop) -> None:
     entry = shop.sync("crm_people")
 
     assert (entry["exit"], entry["outcomes"], entry["retries"]) == (0, {"succeeded": 5}, 1)
-
-
-def test_the_helpers_of_this_file_use_a_port_that_is_free() -> None:
-    """The first test must be refused a connection, not served by a stranger."""
-    with pytest.raises(ConnectionRefusedError):
-        http.client.HTTPConnection("127.0.0.1", _free_port(), timeout=5).connect()
-    assert subprocess.DEVNULL

@@ -257,7 +257,7 @@ def test_the_pytest_plugin_lends_a_still_clock_and_tools(tmp_path: Path) -> None
         "    assert activate_tools.clock is activate_clock\n"
         "    assert activate_clock.monotonic() == 0\n"
     )
-    plugin = ["-p", "dbt_activate.testing.pytest_plugin", "-p", "no:cacheprovider"]
+    plugin = ["-p", "no:dbt_activate", "-p", "dbt_activate.testing.pytest_plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugin, "--rootdir", str(tmp_path), str(tmp_path)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "1 passed" in ended.stdout, ended.stdout

@@ -69,9 +69,7 @@ def test_every_key_of_the_schemas_is_shown_in_a_page_that_somebody_wrote(name: s
 
 
 def test_every_command_is_told_of_in_a_page_that_somebody_wrote() -> None:
-    assert (
-        without(COMMANDS, text_of([*WRITTEN, ROOT / "README.md"]), r"dbt-activate %s\b|`%s`".replace("|`%s`", "")) == []
-    )
+    assert without(COMMANDS, text_of(WRITTEN), r"dbt-activate %s\b") == []
 
 
 def test_every_command_has_a_section_in_the_reference() -> None:
@@ -81,7 +79,7 @@ def test_every_command_has_a_section_in_the_reference() -> None:
 def test_every_mode_and_every_way_of_removing_is_told_of() -> None:
     names = [*(mode.value for mode in SyncMode), *(policy.value for policy in OnRemoved)]
 
-    assert without(names, text_of(WRITTEN), r"`%s`|mode: %s".replace("|mode: %s", "")) == []
+    assert without(names, text_of(WRITTEN), "`%s`") == []
     assert without(names, (DOCS / "reference/modes.md").read_text("utf-8"), "`%s`") == []
 
 
@@ -122,7 +120,7 @@ def test_every_table_of_the_ledger_is_explained_and_every_column_listed() -> Non
 
 def test_every_environment_variable_that_the_code_reads_is_listed() -> None:
     sources = text_of((ROOT / "dbt_activate").rglob("*.py"))
-    read = set(re.findall(r"""["'](DBT_[A-Z_]+|NO_COLOR)["']""", sources))
+    read = set(re.findall(r"""["'](DBT_(?!ENV_SECRET_)[A-Z_]+|NO_COLOR)["']""", sources))
 
     assert len(read) > 6
     assert without(read, (DOCS / "reference/environment.md").read_text("utf-8"), r"`%s`") == []

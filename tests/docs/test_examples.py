@@ -31,17 +31,24 @@ class Block:
     """A fenced block, and where it stands."""
 
     page: str
+    line: int
     language: str
     title: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.page}:{self.title or self.language}"
+        return f"{self.page}:{self.line}"
 
 
 def blocks(*languages: str) -> list[Block]:
     return [
-        Block(str(page.relative_to(ROOT)), m["language"], m["title"] or "", m["text"])
+        Block(
+            str(page.relative_to(ROOT)),
+            m.string.count("\n", 0, m.start()) + 1,
+            m["language"],
+            m["title"] or "",
+            m["text"],
+        )
         for page in PAGES
         for m in BLOCK.finditer(page.read_text("utf-8"))
         if m["language"] in languages
@@ -119,10 +126,9 @@ def commands() -> list[tuple[str, list[str]]]:
         lines = [line for block in BLOCK.finditer(text) for line in block["text"].splitlines()]
         inline = re.findall(r"`([^`]+)`", BLOCK.sub("", text))
         for line in [*(line.removeprefix("$ ").lstrip("- run:") for line in lines), *inline]:
-            words = line.partition("#")[0].partition(">")[0].split()
-            for part in " ".join(words).split("&&"):
-                if part.split()[:1] == ["dbt-activate"] and len(part.split()) > 1:
-                    found.append((str(page.relative_to(ROOT)), part.split()[1:]))
+            parts = [part.split() for part in line.partition("#")[0].partition(">")[0].split("&&")]
+            called = [part[1:] for part in parts if part[:1] == ["dbt-activate"] and len(part) > 1]
+            found += [(str(page.relative_to(ROOT)), words) for words in called]
     return found
 
 

@@ -16,6 +16,7 @@ def copy(tmp_path: Path) -> Path:
     for name in ("docs/reference", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "docs/words.toml", tmp_path / "docs")
     return tmp_path
 
 
@@ -56,8 +57,8 @@ def test_writing_the_pages_repairs_them(copy: Path) -> None:
 
 
 def test_a_name_without_words_is_refused(copy: Path) -> None:
-    script = copy / "scripts/docs.py"
-    script.write_text(script.read_text("utf-8").replace('"trim": ', '"tirm": '), encoding="utf-8")
+    words = copy / "docs/words.toml"
+    words.write_text(words.read_text("utf-8").replace("\ntrim = ", "\ntirm = "), encoding="utf-8")
 
     done = docs(copy)
 

@@ -1,15 +1,12 @@
 """Worlds for whole runs: the same tests on DuckDB and on PostgreSQL."""
 
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from worlds import World, duckdb_world, postgres_world
+from tests.run.worlds import World, duckdb_world, postgres_world
 
 POSTGRES = {"host": "127.0.0.1", "port": 5432, "user": "root", "dbname": "test"}
 

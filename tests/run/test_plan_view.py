@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import MIRROR, NO_GUARDS, World, duckdb_world, make_sync
 
 from dbt_activate.cli.planned import PlannedSync
 from dbt_activate.cli.planview import PlanView
@@ -29,6 +28,7 @@ from dbt_activate.values.sync import (
     SyncMode,
     WritePolicy,
 )
+from tests.run.worlds import MIRROR, NO_GUARDS, World, duckdb_world, make_sync
 
 HASH = "0123456789abcdef" * 2
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from worlds import MIRROR, RETRY, ROWS, World
 
 from dbt_activate.errors import AmbiguousError, BatchRejectedError, FatalError, RetryableError
 from dbt_activate.planning.diff import Scope
@@ -22,6 +21,7 @@ from dbt_activate.values.sync import (
     Variable,
     WritePolicy,
 )
+from tests.run.worlds import MIRROR, RETRY, ROWS, World
 
 
 def test_the_first_run_sends_every_row_and_the_second_none(world: World) -> None:

@@ -109,7 +109,7 @@ class World:
             connections={"crm": Connection(name="crm", output="dev", type="fake")},
             clock=self.clock,
             random=random.Random(3),
-            report=self.events.append,
+            report=self.hear,
             facts=RunFacts(run_id=run_id, run_started_at=self.clock.now().isoformat(), invocation_id=run_id),
             options=options,
             check=lambda _sync, _spec: None,
@@ -119,6 +119,9 @@ class World:
         """Run one sync; return what became of it."""
         [result] = asyncio.run(self.runner(RunOptions(**options)).run([sync or self.sync()]))  # type: ignore[arg-type]
         return result
+
+    def hear(self, event: Event) -> None:
+        self.events.append(event)
 
     @property
     def sent_keys(self) -> list[str]:

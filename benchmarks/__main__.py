@@ -1,7 +1,7 @@
 """Time whole runs against the floor of each, and write benchmarks/RESULTS.md: `make bench`.
 
-The *floor* of a case is the part that nobody can leave out, done by hand: reading the model, making the JSON, posting the
-same number of bodies one after the other; or, where nothing changed, joining the model with the ledger on its key.
+The *floor* of a case is the part that nobody can leave out, done by hand: reading the model, making the JSON, posting
+the same number of bodies one after the other; or, where nothing changed, joining the model with the ledger on its key.
 Rounds are interleaved, and the median is taken; only ratios of one run are worth comparing.
 """
 
@@ -205,9 +205,8 @@ def report(found: dict[str, tuple[float, float]], bytes_per_row: float) -> str:
         "",
         "Written by `make bench`. Ratios within one run on one machine; the seconds are there to judge the ratios by.",
         "",
-        f"dbt-activate {__version__}, Python {platform.python_version()}, DuckDB {duckdb.__version__},"
-        f" {os.cpu_count()} cores, {ROWS:,} rows of {len(COLUMNS)} columns, batches of {BATCH:,}, {ROUNDS} rounds,"
-        " median.",
+        f"dbt-activate {__version__}, Python {platform.python_version()}, DuckDB {duckdb.__version__}",
+        f"{os.cpu_count()} cores, {ROWS:,} rows of {len(COLUMNS)} columns, batches of {BATCH:,}, median of {ROUNDS}",
         "",
         "| case | ours ÷ floor | ours, s | floor, s | rows per s |",
         "|---|---|---|---|---|",
@@ -216,11 +215,11 @@ def report(found: dict[str, tuple[float, float]], bytes_per_row: float) -> str:
         lines.append(f"| {name} | {ours / floor:.1f} | {ours:.2f} | {floor:.2f} | {ROWS / ours:,.0f} |")
     lines += [
         "",
-        f"Warehouse file beyond the model, after the runs, with `store: values`: {bytes_per_row:.0f} bytes per row"
-        " (ledger, row log and batches).",
+        f"Warehouse file beyond the model, after the runs, with `store: values`: {bytes_per_row:.0f} bytes per row",
+        "(ledger, row log and batches).",
         "",
-        "The floor of *first load* reads, makes JSON and posts with one connection and the standard library: no ledger,",
-        "no check, no outcome per row. The floor of *no change* is one key join; of *1 % changed*, both.",
+        "The floor of *first load* reads, makes JSON and posts with one connection and the standard library: no",
+        "ledger, no check, no outcome per row. The floor of *no change* is one key join; of *1 % changed*, both.",
         "",
     ]
     return "\n".join(lines)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import click
+
 from dbt_activate import __version__
 from dbt_activate.cli.options import Common, Selection, environment
 from dbt_activate.contracts import Reporter, Warehouse
@@ -207,6 +209,9 @@ class Execution:
         code = _exit_code(results, self.runner, signalled)
         seconds = clock.monotonic() - started
         self.report(RunEnded(run_id=facts.run_id, exit_code=code, seconds=seconds))
+        for problem in self.runner.misfits:
+            # Told on standard output as well, with the sync; whoever reads only errors must not miss it.
+            click.echo(f"{click.style('Error: ', fg='red')}{problem}", err=True)
         return Finished(tuple(results), code, seconds)
 
     async def _until_signal(self, syncs: Sequence[Sync]) -> tuple[list[SyncResult], int]:

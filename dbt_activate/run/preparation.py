@@ -89,6 +89,9 @@ class Preparation:
                 made.spec = await self._describe(made, link)
                 self.check(sync, made.spec)
                 self._shape(made, made.spec, changes, digest)
+        except BaseException:
+            made.spool.close()
+            raise
         finally:
             changes.close()
         made.hash = digest.text()

@@ -103,7 +103,7 @@ class Runner:
             self._dispatcher.stopped = self._dispatcher.stopped or stop
 
     def _check_models(self, syncs: Sequence[Sync]) -> None:
-        problems: list[Problem] = []
+        problems = [problem for sync in syncs for problem in self._unknown_object(sync)]
         with self.warehouse.session(read_only=True) as session:
             for sync in syncs:
                 try:
@@ -115,6 +115,14 @@ class Runner:
                 problems += self.check_columns(sync, columns)
         if problems:
             raise ConfigError(problems)
+
+    def _unknown_object(self, sync: Sync) -> Sequence[Problem]:
+        """What is wrong with the object of *sync*, as far as that is known without asking anybody."""
+        try:
+            self.check(sync, self.links[sync.destination].destination.describe(sync.object))
+        except ConfigError as error:
+            return error.problems
+        return ()
 
     async def _sync(self, sync: Sync) -> SyncResult:
         """One sync, from lease to release. What ends a sync ends this one only."""

@@ -113,7 +113,7 @@ class DestinationConformance:
         """Skip the case where the destination does not offer one of *operations*."""
         for operation in operations:
             if operation not in self.spec(system).operations:
-                pytest.skip(f"the destination does not offer {operation.value}")
+                pytest.skip(f"not offered: {operation.value}")
 
     def strike(self, system: System, kind: Trouble, retry_after: str | None = None) -> None:
         """Make the next request fail; skip the case where the system cannot."""
@@ -334,7 +334,7 @@ class DestinationConformance:
     @pytest.mark.parametrize("kind", [Trouble.EMPTY_ANSWER, Trouble.GARBLED_ANSWER])
     def test_an_answer_that_names_no_row_confirms_none(self, system: System, kind: Trouble) -> None:
         if self.spec(system).answers == "all":
-            pytest.skip("its answers speak for all rows of a request")
+            pytest.skip("not offered: its answers speak for all rows of a request")
         self.strike(system, kind)
         try:
             answered = self.send(system, self.row(1, self.writes(system)), self.row(2, self.writes(system)))
@@ -350,7 +350,7 @@ class DestinationConformance:
 
     def test_an_answer_in_another_order_still_finds_each_row(self, system: System) -> None:
         if self.spec(system).answers == "index":
-            pytest.skip("its answers name rows by their order")
+            pytest.skip("not offered: its answers name rows by their order")
         operation, refused = self.writes(system), self.refused(system)
         self.strike(system, Trouble.ROWS_REORDERED)
         answered = self.send(system, self.row(0, operation, **refused), self.row(1, operation), self.row(2, operation))
@@ -403,7 +403,7 @@ def offered(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except NotOffered as reason:
-        pytest.skip(str(reason))
+        pytest.skip(f"not offered: {reason}")
 
 
 def _no_network(*_arguments: object) -> NoReturn:

@@ -1,6 +1,7 @@
 """DuckDB: a file beside the project, which one process at a time may have open."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 FETCH_ROWS = 10_000
 APPEND_ROWS = 10_000
 IN_MEMORY = ":memory:"
+
+LOCKED = "Could not set lock on file"
+"""How DuckDB begins to say that another process has the file; the path in its message may hold any word."""
+
+HASHED = frozenset(
+    {"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+    | {"UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "JSON", "BLOB", "UUID", "DATE", "TIME", "TIMESTAMP"}
+    | {"TIME WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+)
+"""Types whose values ``hash()`` tells apart. It takes ``[]`` for NULL, ``[0, 0]`` for ``[0]``, a day for 24 hours."""
 
 
 class DuckDbDialect:
@@ -50,7 +61,8 @@ class DuckDbDialect:
 
     def fingerprint(self, columns: Sequence[tuple[str, str]]) -> str:
         """``hash()`` of all columns, without its lowest bit: it is unsigned, and a ledger column is not."""
-        return f"CAST(hash({', '.join(expression for expression, _ in columns)}) >> 1 AS BIGINT)"
+        hashed = (part for expression, kind in columns for part in _hashable(expression, kind))
+        return f"CAST(hash({', '.join(hashed)}) >> 1 AS BIGINT)"
 
 
 class DuckDbSession:
@@ -134,6 +146,7 @@ class DuckDbWarehouse:
         self.schema = schema
         self.lock_timeout = lock_timeout
         self._output = output
+        self._directory = directory
         self._sleep = sleep
 
     @property
@@ -162,7 +175,7 @@ class DuckDbWarehouse:
             try:
                 return duckdb.connect(self.path, read_only=read_only)
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower() or time.monotonic() > deadline:
+                if LOCKED not in str(error) or time.monotonic() > deadline:
                     raise WarehouseError(f"cannot open {self.path}: {error}") from error
                 self._sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter
             except duckdb.Error as error:
@@ -172,7 +185,8 @@ class DuckDbWarehouse:
         # Text forms of timestamps with a zone, and so keys and hashes, must not depend on this machine's zone.
         connection.execute("SET TimeZone = 'UTC'")
         for extension in _listed(self._output.get("extensions")):
-            connection.execute(f"LOAD {self.dialect.quote(str(extension))}")
+            name = _mapped(extension).get("name", extension)
+            connection.execute(f"LOAD {self.dialect.quote(str(name))}")
         for name, value in _mapped(self._output.get("settings")).items():
             connection.execute(f"SET {self.dialect.quote(name)} = {_literal(value)}")
         for entry in _listed(self._output.get("attach")):
@@ -183,7 +197,13 @@ class DuckDbWarehouse:
         options += ["READ_ONLY"] if entry.get("read_only") else []
         alias = f" AS {self.dialect.quote(str(entry['alias']))}" if entry.get("alias") else ""
         tail = f" ({', '.join(options)})" if options else ""
-        connection.execute(f"ATTACH IF NOT EXISTS {_literal(entry['path'])}{alias}{tail}")
+        connection.execute(f"ATTACH IF NOT EXISTS {_literal(self._place(entry))}{alias}{tail}")
+
+    def _place(self, entry: Mapping[str, object]) -> str:
+        """The path of an attached file, from the project's directory as dbt has it; anything else as it is."""
+        path = str(entry["path"])
+        is_file = ":" not in path and entry.get("type") in (None, "duckdb", "sqlite")
+        return str(self._directory / path) if is_file else path
 
 
 @contextmanager
@@ -194,6 +214,13 @@ def _translated() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise WarehouseError(_first_lines(str(error))) from error
+
+
+def _hashable(expression: str, kind: str) -> tuple[str, ...]:
+    if re.sub(r"\([\d,]+\)$", "", kind) in HASHED:
+        return (expression,)
+    # Either text has its blind spot: the first shows no quotes in a list, the second no more digits than a double.
+    return (f"CAST({expression} AS VARCHAR)", f"CAST(to_json({expression}) AS VARCHAR)")
 
 
 def _first_lines(message: str) -> str:

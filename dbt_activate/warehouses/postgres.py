@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
 
 FETCH_ROWS = 10_000
 
-UNHASHABLE = ("json", "xml", "point", "line", "box", "path", "polygon", "circle", "lseg")
-"""Types without a hash function: their text form is hashed."""
+HASHED = frozenset(
+    {"smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "text", "character varying"}
+    | {"character", "bytea", "uuid", "date", "time", "timestamp", "time without time zone", "time with time zone"}
+    | {"timestamp without time zone", "timestamp with time zone"}
+)
+"""Types whose hash function tells their values apart; of any other, the text form is hashed.
+
+Some have no hash function; that of jsonb takes ``[[1], 2]`` for ``[[1, 2]]``, that of an array ``{{1,2}}`` for
+``{{1},{2}}``, that of citext ``A`` for ``a``, that of an interval a day for 24 hours.
+"""
 
 SETTINGS = {
     "host": "host",
@@ -68,7 +77,7 @@ class PostgresDialect:
 
     def fingerprint(self, columns: Sequence[tuple[str, str]]) -> str:
         """``hash_record_extended`` of all columns (PostgreSQL 14 and later)."""
-        hashable = (f"CAST({e} AS TEXT)" if _base_type(kind) in UNHASHABLE else e for e, kind in columns)
+        hashable = (e if _base_type(kind) in HASHED else f"CAST({e} AS TEXT)" for e, kind in columns)
         return f"hash_record_extended(ROW({', '.join(hashable)}), 0)"
 
 
@@ -175,6 +184,7 @@ def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> No
     loaders = {
         "date": times.DateLoader,
         "time": times.TimeLoader,
+        "timetz": times.TimetzLoader,
         "timestamp": times.TimestampLoader,
         "timestamptz": times.TimestamptzLoader,
     }
@@ -202,4 +212,5 @@ def _translated() -> Iterator[None]:
 
 
 def _base_type(kind: str) -> str:
-    return kind.split("(", maxsplit=1)[0].removesuffix("[]").strip().lower()
+    """The type without its length or precision: ``numeric(10,2)`` is ``numeric``; ``numeric(10,2)[]`` stays."""
+    return re.sub(r"\([\d,-]+\)(?!\[)", "", kind)

@@ -309,11 +309,11 @@ class Shop:
         return {path.relative_to(self.directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in paths}
 
     def everywhere(self) -> object:
-        """The warehouse, the project's files, and what the sandbox holds and was told."""
+        """The warehouse, the project's files, and what the sandbox holds and was told; all but the log of our runs."""
         counts = self.sandbox.get("/_sandbox/counts")
         state = self.sandbox.get("/_sandbox/state")
         told = (counts["write"], counts["read"], state["records"], state["objects"])
-        return (self.memory(), {name: told for name, told in self.files().items() if not _is_warehouse(name)}, told)
+        return (self.memory(), {name: hash_ for name, hash_ in self.files().items() if not _is_told(name)}, told)
 
     def edit_blocks(self, edit: Callable[[dict[str, Any]], object], model: str = "people") -> None:
         """Change the blocks of *model* where `dbt parse` would have put the change: in the manifest."""
@@ -336,8 +336,9 @@ class Shop:
             return connection.execute(statement).fetchall()
 
 
-def _is_warehouse(name: str) -> bool:
-    return name.startswith("shop.duckdb")
+def _is_told(name: str) -> bool:
+    """Whether a file is looked at elsewhere, or is the log, which is there to be written to."""
+    return name.startswith("shop.duckdb") or name == "target/activate/activate.log"
 
 
 class PostgresShop(Shop):

@@ -27,7 +27,7 @@ def encoded(number: int, operation: Operation = Operation.UPSERT, size: int = 10
 
 
 def one_key(*rows: Encoded, **names: str) -> str:
-    [batch] = replace(make_cutter(), **names).batches(rows)
+    [batch] = replace(make_cutter(), **names).batches(rows)  # type: ignore[arg-type]
     return batch.idempotency_key
 
 

@@ -35,17 +35,15 @@ class CrmObject:
     """A kind of record.
 
     Attributes:
-        identifiers: Properties that are unique on HubSpot's side without being marked so.
-        create: What a second create of the same row does. The e-mail of a contact is unique; companies and deals have
-            no property of the kind, and a domain is not deduplicated by the API.
+        identifiers: Properties that are unique on HubSpot's side without being marked so: the e-mail of a contact.
+            Companies and deals have none, and a domain is not deduplicated by the API.
     """
 
     identifiers: tuple[str, ...] = ()
-    create: DeliveryClass = DeliveryClass.APPEND
 
 
 OBJECTS: Mapping[str, CrmObject] = {
-    "contacts": CrmObject(("email",), DeliveryClass.UPSERT),
+    "contacts": CrmObject(("email",)),
     "companies": CrmObject(),
     "deals": CrmObject(),
 }
@@ -90,12 +88,11 @@ def object_path(version: str, name: str) -> str:
     return f"/crm/v3/objects/{name}" if version == "v3" else f"/crm/objects/{version}/{name}"
 
 
-def object_spec(
-    name: str, found: CrmObject, *, rows: int = ROWS, fields: Mapping[str, FieldSpec] | None = None
-) -> ObjectSpec:
+def object_spec(name: str, *, rows: int = ROWS, fields: Mapping[str, FieldSpec] | None = None) -> ObjectSpec:
     """What *name* takes; *fields* as far as they were discovered."""
-    repeatable = dict.fromkeys(Operation, DeliveryClass.UPSERT)
-    classes = {**repeatable, Operation.CREATE: found.create}
+    # A second create makes a second company, and is refused for a contact that the first one made: after a lost answer
+    # nobody can tell whose it is.
+    classes = {**dict.fromkeys(Operation, DeliveryClass.UPSERT), Operation.CREATE: DeliveryClass.APPEND}
     return ObjectSpec(
         name=name,
         operations={op: OperationSpec(delivery=delivery, rows=rows) for op, delivery in classes.items()},

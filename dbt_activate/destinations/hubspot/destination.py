@@ -20,7 +20,7 @@ from dbt_activate.destinations.hubspot.catalog import (
 )
 from dbt_activate.destinations.hubspot.spelling import Spelled, spell, spelled
 from dbt_activate.errors import ConfigError, FatalError, Problem
-from dbt_activate.values.destination import Account, Connection, DeliveryClass, Limits, ObjectSpec
+from dbt_activate.values.destination import Account, Connection, Limits, ObjectSpec
 from dbt_activate.values.json import Schema
 from dbt_activate.values.outcome import Outcome, RowResult
 from dbt_activate.values.payload import Batch, Encoded, Payload
@@ -62,8 +62,8 @@ class HubSpot(Destination):
         Raises:
             ConfigError: It is neither a standard object nor the name of a custom one.
         """
-        name, found = self._object(object_name)
-        return object_spec(name, found, rows=self._rows)
+        name, _ = self._object(object_name)
+        return object_spec(name, rows=self._rows)
 
     async def discover(self, object_name: str | None) -> ObjectSpec:
         """Read the object's properties from the account.
@@ -79,7 +79,7 @@ class HubSpot(Destination):
         given = self.connection.settings.get("identifiers")
         more = given.get(name, ()) if isinstance(given, Mapping) else ()
         fields = field_specs(listed, (*found.identifiers, *more))
-        return object_spec(name, found, rows=self._rows, fields=fields)
+        return object_spec(name, rows=self._rows, fields=fields)
 
     async def check(self) -> Account:
         """Ask whose token it is; the id is the account's portal id."""
@@ -106,7 +106,7 @@ class HubSpot(Destination):
 
         name, found = self._object(batch.object)
         rows = [_row(str(number), encoded) for number, encoded in enumerate(batch.rows)]
-        matches = batch.operation is not Operation.CREATE or found.create is DeliveryClass.UPSERT
+        matches = batch.operation is not Operation.CREATE or bool(found.identifiers)
         admitted, refused = admit(rows, matches=matches, creates=batch.operation is Operation.CREATE)
         exchange = Exchange(self._api, name, batch.operation)
         await _converse(exchange, batch.operation, admitted, contacts=name == CONTACTS)

@@ -228,6 +228,13 @@ class Warehouse(Protocol):
         """
         ...
 
+    def refusals(self, session: Session, schema: str) -> tuple[str, ...]:
+        """What keeps us from making *schema* or writing its tables, each with its way out. Asks, and writes nothing.
+
+        Empty where nothing does, or the engine cannot tell.
+        """
+        ...
+
 
 class Journal(Protocol):
     """Where delivery writes down what it is about to do, and what came of it. The ledger's; a fake in tests."""

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("sync", "Show what a sync would do; write nothing."),
     "sync": ("sync", "Deliver what changed."),
     "retry": ("sync", "Send rejects again now."),
+    "resolve": ("sync", "Settle rows of which nobody knows whether they arrived."),
     "reset": ("sync", "Forget what was confirmed."),
     "runs": ("history", "Show past runs."),
     "rejects": ("history", "Show the rows that did not get through."),

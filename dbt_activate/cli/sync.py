@@ -131,6 +131,28 @@ def retry_command(common: Common, selection: Selection, keys: tuple[str, ...], c
     return _run(application, application.syncs(selection), options, "retry", yes=yes).exit_code
 
 
+@click.command("resolve")
+@selection_options
+@project_options
+@click.option(
+    "--assume",
+    type=click.Choice(["sent", "not-sent"]),
+    required=True,
+    help="sent: remember the rows as confirmed; not-sent: send them again.",
+)
+@click.option("--key", "keys", multiple=True, help="Only the row with this key; may be given several times.")
+@yes_option
+def resolve_command(common: Common, selection: Selection, assume: str, keys: tuple[str, ...], yes: bool) -> int:
+    """Settle rows whose fate is unknown: look at the destination, then say what you found."""
+    from dbt_activate.cli.application import Application
+    from dbt_activate.planning.diff import Scope
+    from dbt_activate.run import RunOptions
+
+    application = Application(common)
+    options = RunOptions(scope=Scope(unknown=True, keys=keys), adopt=assume == "sent")
+    return _run(application, application.syncs(selection), options, "resolve", yes=yes).exit_code
+
+
 @click.command("reset")
 @click.argument("sync")
 @project_options

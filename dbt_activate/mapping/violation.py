@@ -26,7 +26,7 @@ class Violation:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.pointer or 'the row'}: {self.message}"
+        return f"{self.pointer}: {self.message}" if self.pointer else self.message
 
 
 def pointer(path: Iterable[str | int]) -> str:

@@ -69,12 +69,14 @@ class Scope:
         full: Send every row again, equal or not.
         keys: Only these keys.
         rejects_only: Only keys with a reject, held or not; of *code* where it is given.
+        unknown: Only keys of unknown fate, which nothing else takes up.
     """
 
     full: bool = False
     keys: tuple[str, ...] = ()
     rejects_only: bool = False
     code: str | None = None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class Diff:
             " c.payload_hash, c.payload, c.identity, c.record_id,"
             " COALESCE(c.present, FALSE) AS present, COALESCE(c.incarnation, 0) AS incarnation,"
             " COALESCE(c.revision, 0) AS revision,"
-            " COALESCE(r.attempts, 0) AS attempts, r.code AS reject_code,"
+            " COALESCE(r.attempts, 0) AS attempts, r.code AS reject_code, r.outcome AS reject_outcome,"
             f" {self._kind()} AS kind, {self._state()} AS state"
             f" FROM marked AS m FULL OUTER JOIN confirmed AS c ON m.{KEY} = c.key"
             f" FULL OUTER JOIN rejects AS r ON COALESCE(m.{KEY}, c.key) = r.key"
@@ -172,6 +174,8 @@ class Diff:
 
     def _state(self) -> str:
         same = f"r.fingerprint IS NOT DISTINCT FROM m.fingerprint AND r.basis = {_literal(self.basis)}"
+        if self.scope.unknown:
+            return "'due'"
         if self.scope.rejects_only or self.scope.keys:
             return "CASE WHEN r.outcome = 'unknown' THEN 'waiting' ELSE 'due' END"
         return (
@@ -186,6 +190,8 @@ class Diff:
         conditions = []
         if self.scope.keys:
             conditions.append(f"key IN ({', '.join(map(_literal, self.scope.keys))})")
+        if self.scope.unknown:
+            conditions.append("reject_outcome = 'unknown'")
         if self.scope.rejects_only:
             conditions.append("reject_code IS NOT NULL")
         if self.scope.code is not None:

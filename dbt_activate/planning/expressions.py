@@ -100,8 +100,10 @@ def user_sql(sync: Sync, place: str, text: str, dialect: Dialect) -> "exp.Expr":
     except SqlglotError as error:
         problem = Problem(str(sync.at.at(*place.split("."))), f"not an expression of {dialect.name} SQL", str(error))
         raise ConfigError(problem) from error
+    # Only a list comprehension's own name looks like a column; that of a lambda does not.
+    own = {found.args["expression"].name for found in expression.find_all(exp.Comprehension)}
     for column in expression.find_all(exp.Column):
-        if not column.table:
+        if not column.table and column.name not in own:
             column.set("table", exp.to_identifier("model"))
     return exp.Paren(this=expression)
 

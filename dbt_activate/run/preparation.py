@@ -124,6 +124,7 @@ class Preparation:
 
     def _shape(self, made: Plan, spec: ObjectSpec, changes: Spool[Change], digest: "Digest") -> None:
         mapper = Mapper(made.sync, spec, self.facts)
+        volatile = {field.path[0] for field in made.sync.fields if field.volatile}
         for change in changes:
             shaped = mapper.shape(change)
             if isinstance(shaped, RowResult):
@@ -135,7 +136,8 @@ class Preparation:
                 digest.add(change.key, "unchanged", shaped.payload_hash)
                 continue
             known = change.known.payload_hash
-            digest.add(change.key, shaped.operation, known, shaped.payload_hash, payload_hash(shaped.create_only))
+            for_new = payload_hash({k: v for k, v in shaped.create_only.items() if k not in volatile})
+            digest.add(change.key, shaped.operation, known, shaped.payload_hash, for_new)
             made.spool.append(shaped)
             if self.look is not None:
                 self.look(made.sync, shaped)

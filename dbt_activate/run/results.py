@@ -51,6 +51,6 @@ def status_of(plan: Plan, counts: Counts, stop: Stop | None) -> str:
         return stop.status
     outcomes = {outcome for by_outcome in counts.values() for outcome in by_outcome}
     through = outcomes & {outcome.value for outcome in SETTLED}
-    if outcomes == through and not plan.census.waiting and stop is None:
+    if outcomes == through and not plan.census.waiting and not plan.census.withheld and stop is None:
         return "success"
     return "partial" if through or not outcomes else "failed"

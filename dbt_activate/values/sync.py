@@ -155,10 +155,14 @@ class FieldMap:
         return isinstance(self.source, Column | Sql | Lookup)
 
     @property
+    def volatile(self) -> bool:
+        """Whether its value is another one in every run."""
+        return isinstance(self.source, Variable) and self.source.name in VOLATILE
+
+    @property
     def decides(self) -> bool:
         """Whether a new value is a reason to send the row."""
-        volatile = isinstance(self.source, Variable) and self.source.name in VOLATILE
-        return self.write is not WritePolicy.ON_CREATE and not volatile
+        return self.write is not WritePolicy.ON_CREATE and not self.volatile
 
 
 @dataclass(frozen=True, slots=True)

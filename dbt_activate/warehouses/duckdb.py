@@ -1,5 +1,6 @@
 """DuckDB: a file beside the project, which one process at a time may have open."""
 
+import os
 import random
 import re
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dbt_activate.contracts import Session
 from dbt_activate.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -164,6 +166,14 @@ class DuckDbWarehouse:
             yield DuckDbSession(connection)
         finally:
             connection.close()
+
+    def refusals(self, session: Session, schema: str) -> tuple[str, ...]:  # noqa: ARG002 - the file tells
+        """Ask the file system: whoever may write the file may write every schema in it."""
+        if self.path.startswith("md:"):
+            return ()
+        # DuckDB writes beside its file, too: the log of what is not yet in it.
+        places = [place for place in (Path(self.path), Path(self.path).parent) if not os.access(place, os.W_OK)]
+        return tuple(f"{place} may not be written to; allow it" for place in places)
 
     def _connect(self, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
         import duckdb

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from dbt_activate.contracts import Session
 from dbt_activate.errors import WarehouseError
 
 if TYPE_CHECKING:
@@ -155,13 +156,38 @@ class PostgresWarehouse:
             raise WarehouseError(f"cannot connect to {self.identity}: {error}") from error
         with connection:
             _read_everything(connection)
+            session = PostgresSession(connection)
             if self._role:
-                connection.execute(_bound(f"SET ROLE {self.dialect.quote(str(self._role))}", ()))
+                session.execute(f"SET ROLE {self.dialect.quote(str(self._role))}")
             if read_only:
-                connection.execute(
-                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-                )
-            yield PostgresSession(connection)
+                session.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield session
+
+    def refusals(self, session: Session, schema: str) -> tuple[str, ...]:
+        """Ask the catalog for the rights of the role."""
+        if not list(session.rows("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ?", [schema])):
+            allowed = _holds(session, "has_database_privilege(current_database(), 'CREATE')")
+            return () if allowed else ("no schema may be made in this database; grant CREATE on the database",)
+        for privilege in ("USAGE", "CREATE"):
+            if not _holds(session, f"has_schema_privilege(?, '{privilege}')", schema):
+                return (f"{privilege} on the schema is not granted; grant USAGE and CREATE on it",)
+        wanted = "grant SELECT, INSERT, UPDATE and DELETE on it"
+        closed = session.rows(CLOSED_TABLES, [schema])
+        return tuple(f"the table {name} may not be written; {wanted}" for (name,) in closed)
+
+
+CLOSED_TABLES = (
+    "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = ? AND c.relkind = 'r' AND NOT (has_table_privilege(c.oid, 'SELECT')"
+    " AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')"
+    " AND has_table_privilege(c.oid, 'DELETE')) ORDER BY c.relname"
+)
+"""The tables of a schema that the role may not read and write."""
+
+
+def _holds(session: Session, condition: str, *parameters: object) -> bool:
+    [(answer,)] = session.rows(f"SELECT {condition}", parameters)
+    return bool(answer)
 
 
 def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> None:

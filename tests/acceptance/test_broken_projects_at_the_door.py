@@ -62,7 +62,6 @@ PROJECTS = (
     Broken("a key that is no column", _block(primary_key="uid"), "uid"),
     Broken("a column there is not", _field("firstname", "nmae"), "did you mean 'name'?"),
     Broken("SQL that does not parse", _field("firstname", {"sql": "upper((name"}), "fields.firstname"),
-    Broken("a property HubSpot has not", _field("first_name", "name"), "first_name"),
     Broken("personal data without a purpose", lambda shop: shop.edit_blocks(_without_purpose), "purpose"),
     Broken("a bare activate key", lambda shop: _add_bare_key(shop), "activate"),
     Broken("a model that was never built", lambda shop: shop.execute("DROP TABLE people"), "run `dbt run --select people`"),
@@ -99,6 +98,21 @@ def test_a_broken_project_ends_with_two_says_why_and_has_no_effect(
     assert "fault of dbt-activate" not in done.err
     assert "Traceback" not in done.err + done.out
     assert shop.everywhere() == before
+
+
+@pytest.mark.slow
+def test_a_property_that_the_account_has_not_is_found_before_anything_is_sent(shop: Shop) -> None:
+    """6: only the destination can tell. The sync that fits it not is left out with exit code 2, the others are sent."""
+    _field("first_name", "name")(shop)
+
+    done = shop.run("sync", "-s", "crm_people", "hook_ignored")
+
+    assert done.code == 2
+    assert "did you mean 'firstname'?" in done.err
+    assert shop.sandbox.contacts() == {}
+    assert len(shop.sandbox.records("hooks/kept")) == 5
+    assert shop.query("SELECT count(*) FROM main_activate.ledger__crm_people") == [(0,)]
+    assert shop.run("validate", "--online").code == 2
 
 
 @pytest.mark.slow

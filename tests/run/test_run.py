@@ -630,3 +630,38 @@ def test_a_number_of_rejected_rows_stops_the_rest(world: World) -> None:
     assert result.status == "blocked"
     assert result.counts == {"added": {"aborted": 7, "rejected": 3}}
     assert result.message == "max_rejected: 3 of the first 3 rows were rejected; the bound is 2"
+
+
+@pytest.mark.parametrize(("adopt", "sent"), [(True, 3), (False, 6)])
+def test_rows_of_unknown_fate_are_settled_by_what_a_person_found(world: World, *, adopt: bool, sent: int) -> None:
+    world.fill()
+    world.destination = FakeDestination(delivery=DeliveryClass.APPEND)
+    world.destination.script = [AmbiguousError("reset after commit")]
+    sync = world.sync(mode=SyncMode.APPEND)
+    world.run(sync)
+
+    settled = world.run(sync, scope=Scope(unknown=True), adopt=adopt)
+    after = world.run(sync)
+
+    assert settled.counts == {"added": {"unchanged" if adopt else "succeeded": 3}}
+    assert (after.status, after.counts) == ("success", {})
+    assert len(world.sent_keys) == sent
+
+
+def test_a_plan_has_the_same_hash_in_every_run(world: World) -> None:
+    world.fill()
+    sync = world.sync()
+    started = FieldMap(path=("first_seen",), source=Variable("run_id"), write=WritePolicy.ON_CREATE)
+    sync = replace(sync, fields=(*sync.fields, started))
+
+    assert world.run(sync, dry=True).plan_hash == world.run(sync, dry=True).plan_hash
+
+
+def test_removals_that_wait_for_null_keys_keep_the_run_from_being_green(world: World) -> None:
+    world.fill()
+    sync = world.sync(**MIRROR)
+    world.run(sync)
+    world.sql("UPDATE people SET id = NULL WHERE id = 2")
+    world.run(sync)
+
+    assert world.run(sync).left_behind

@@ -93,7 +93,8 @@ def invoke(arguments: list[str]) -> int:  # noqa: PLR0911 - one arm for each way
         return 2
     except ActivateError as error:
         return _told(str(error), exit_code(error), debug=debug)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # click ends the process itself, with 1, where it meets a broken pipe: with us that would be rows left behind.
         _forget_output()
         return BROKEN_PIPE
     except OSError as error:

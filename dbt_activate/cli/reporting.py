@@ -2,21 +2,25 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TextIO
+
+import click
 
 from dbt_activate import __version__
 from dbt_activate.cli.application import Application, Finished
 from dbt_activate.contracts import Reporter
 from dbt_activate.reporters.fanout import FanOut
 from dbt_activate.reporters.jsonlines import JsonLinesReporter, open_log
+from dbt_activate.values.event import Event, Warned
 
 LOG = "activate.log"
 RESULTS = "activate_results.json"
 
 
 @contextmanager
-def reporting(application: Application, *, quiet: bool, log: bool = True) -> Iterator[Reporter]:
-    """Reporters for one run: the screen in the form that was asked for, and the log file unless *log* is false."""
+def reporting(application: Application, *, quiet: bool) -> Iterator[Reporter]:
+    """Reporters for one run: the screen in the form that was asked for, and the log file."""
     common, clock, run_id = application.common, application.clock, application.facts.run_id
     with ExitStack() as open_things:
         reporters: list[Reporter] = []
@@ -24,10 +28,22 @@ def reporting(application: Application, *, quiet: bool, log: bool = True) -> Ite
             reporters.append(JsonLinesReporter(sys.stdout, clock.now, run_id, level=common.log_level))
         else:
             reporters.append(open_things.enter_context(_console(application, quiet=quiet)))
-        if log:
-            stream = open_things.enter_context(open_log(application.artifacts / LOG))
-            reporters.append(JsonLinesReporter(stream, clock.now, run_id, level=common.log_level))
+        stream = open_log(application.artifacts / LOG)
+        open_things.callback(_close, stream)
+        reporters.append(JsonLinesReporter(stream, clock.now, run_id, level=common.log_level))
         yield FanOut(*reporters)
+
+
+def warn(event: Event) -> None:
+    """The reporter of a rehearsal, whose outcome is shown as a plan: tells warnings only, on standard error."""
+    if isinstance(event, Warned):
+        click.echo(f"{click.style('Warning: ', fg='yellow')}{event.sync}: {event.message}", err=True)
+
+
+def _close(stream: TextIO) -> None:
+    # The log may have met a full disk; what it lost must not keep the results of the run from being written.
+    with suppress(OSError):
+        stream.close()
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def plan_command(
     from dbt_activate.cli.application import Application, Execution
     from dbt_activate.cli.planfile import write_plan
     from dbt_activate.cli.planview import PlanView
-    from dbt_activate.cli.reporting import reporting
+    from dbt_activate.cli.reporting import warn
     from dbt_activate.planning.diff import Scope
     from dbt_activate.run import RunOptions
 
@@ -53,8 +53,7 @@ def plan_command(
     syncs = application.syncs(selection)
     view = PlanView(show=show, unmask=unmask)
     options = RunOptions(dry=True, scope=Scope(full=full_resync), limit=limit)
-    with reporting(application, quiet=True, log=False) as report:
-        finished = Execution(application=application, report=report, options=options).run(syncs, view.look)
+    finished = Execution(application=application, report=warn, options=options).run(syncs, view.look)
     click.echo(view.render(finished.results, output, color=common.color and sys.stdout.isatty()))
     if out is not None:
         write_plan(out, finished.results)
@@ -206,12 +205,11 @@ def _ask(application: "Application", syncs: "tuple[Sync, ...]", options: "RunOpt
     """Show what would be sent, and ask a person for leave."""
     from dbt_activate.cli.application import Execution
     from dbt_activate.cli.planview import PlanView
-    from dbt_activate.cli.reporting import reporting
+    from dbt_activate.cli.reporting import warn
 
     view = PlanView(show=0, unmask=False)
-    with reporting(application, quiet=True, log=False) as report:
-        rehearsal = Execution(application=application, report=report, options=replace(options, dry=True))
-        results = rehearsal.run(syncs, view.look).results
+    rehearsal = Execution(application=application, report=warn, options=replace(options, dry=True))
+    results = rehearsal.run(syncs, view.look).results
     if any(result.census is not None and result.census.planned for result in results):
         click.echo(view.render(results, "table", color=application.common.color))
         click.confirm("Send this?", abort=True)

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -24,6 +25,9 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 
 LONGEST_CONNECT = 10.0
 """Seconds to wait for a connection, within the time for the whole request."""
+
+SHORTEST_SECRET = 6
+"""Characters; a shorter word of a header, such as its scheme, may stand in a request's name by chance."""
 
 _SUCCESS = range(200, 300)
 
@@ -81,11 +85,12 @@ class Rest:
             FatalError: It can never be sent: a header with a line break, a certificate that is not trusted.
         """
         where = self.place(method, url)
-        request = self._request(where, method, url, body, {**self._headers, **dict(headers or {})})
+        sent = {**self._headers, **dict(headers or {})}
+        request = self._request(where, method, url, body, sent)
         total = self._connection.limits.timeout_seconds
         try:
             async with asyncio.timeout(total):
-                return await self._exchange(request, where)
+                answer = await self._exchange(request, where)
         except TimeoutError as error:
             raise AmbiguousError(f"{where}: no answer within {total:g} s", code="timeout") from error
         except httpx.LocalProtocolError:
@@ -93,6 +98,7 @@ class Rest:
             raise FatalError(f"{where}: a header cannot be sent; check the headers", code="bad_header") from None
         except (httpx.HTTPError, OSError) as error:
             raise _ours(error, where) from error
+        return answer if not _tells(answer.request_id, sent) else replace(answer, request_id=None)
 
     def place(self, method: str, url: str) -> str:
         """Who is asked, for error texts: no path and no query, as some vendors keep secrets there."""
@@ -170,6 +176,13 @@ def _reveal(value: str | Secret) -> str:
 def _request_id(headers: Mapping[str, str]) -> str | None:
     found = (headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name))
     return next((value[:128] for value in found if value.isprintable()), None)
+
+
+def _tells(text: str | None, headers: Mapping[str, str | Secret]) -> bool:
+    """Whether *text*, which a server wrote and the ledger would keep, repeats a secret that it was sent."""
+    secrets = (value.reveal() for value in headers.values() if isinstance(value, Secret))
+    words = (word for secret in secrets for word in secret.split() if len(word) >= SHORTEST_SECRET)
+    return text is not None and any(word in text for word in words)
 
 
 def _ours(error: Exception, where: str) -> DestinationError:

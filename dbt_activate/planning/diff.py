@@ -179,15 +179,17 @@ class Diff:
         if self.scope.rejects_only or self.scope.keys:
             return "CASE WHEN r.outcome = 'unknown' THEN 'waiting' ELSE 'due' END"
         return (
-            f"CASE WHEN m.{KEY} IS NULL AND (c.key IS NULL OR NOT c.present) THEN 'due'"
-            " WHEN r.outcome = 'unknown' THEN 'waiting'"
+            # First: a row of unknown fate stays so when it leaves the model, or it would be new when it returns.
+            "CASE WHEN r.outcome = 'unknown' THEN 'waiting'"
+            f" WHEN m.{KEY} IS NULL AND (c.key IS NULL OR NOT c.present) THEN 'due'"
             f" WHEN r.outcome = 'failed' AND NOT r.due AND {same} THEN 'waiting'"
             f" WHEN r.outcome IN ('invalid', 'rejected', 'conflict') AND {same} THEN 'held'"
             " ELSE 'due' END"
         )
 
     def _judged(self) -> "exp.Expr":
-        conditions = []
+        # A record that is gone, and that no reject speaks of, is nobody's business any more.
+        conditions = ["(kind <> 'gone' OR reject_code IS NOT NULL)"]
         if self.scope.keys:
             conditions.append(f"key IN ({', '.join(map(_literal, self.scope.keys))})")
         if self.scope.unknown:
@@ -196,7 +198,7 @@ class Diff:
             conditions.append("reject_code IS NOT NULL")
         if self.scope.code is not None:
             conditions.append(f"reject_code = {_literal(self.scope.code)}")
-        return self._parsed(f"SELECT * FROM joined{' WHERE ' + ' AND '.join(conditions) if conditions else ''}")
+        return self._parsed(f"SELECT * FROM joined WHERE {' AND '.join(conditions)}")
 
     def _parsed(self, text: str) -> "exp.Expr":
         return parse_one(text, dialect=self.dialect.name)

@@ -48,7 +48,7 @@ class Plan:
     forgotten: tuple[str, ...]
     spec: ObjectSpec | None = None
     spool: Spool[Payload] = field(default_factory=Spool)
-    ended: list[Settled] = field(default_factory=list)
+    ended: Spool[Settled] = field(default_factory=Spool)
     hash: str = ""
     tripped: tuple[Tripped, ...] = ()
     unreachable: DestinationError | None = None
@@ -57,6 +57,11 @@ class Plan:
     def planned(self) -> int:
         """The rows that must end in exactly one outcome."""
         return len(self.spool) + len(self.ended)
+
+    def close(self) -> None:
+        """Give back what waits on disk."""
+        self.spool.close()
+        self.ended.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,10 +148,11 @@ class Runner:
 
     async def _rehearse(self, sync: Sync) -> SyncResult:
         plan = await self._plan(sync)
-        plan.spool.close()
         if plan.unreachable is not None:
             self._warn(sync, f"planned without asking the destination: {plan.unreachable}")
-        return result_of(sync, "blocked" if plan.tripped else "success", plan=plan, counts=expected(plan))
+        result = result_of(sync, "blocked" if plan.tripped else "success", plan=plan, counts=expected(plan))
+        plan.close()
+        return result
 
     async def _perform(self, sync: Sync) -> SyncResult:
         lease = self._take_lease(sync)
@@ -167,7 +168,7 @@ class Runner:
             try:
                 return await self._deliver(plan, journal)
             finally:
-                plan.spool.close()
+                plan.close()
         except BaseException:
             self._give_back(lease)
             raise

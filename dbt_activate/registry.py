@@ -66,11 +66,11 @@ class DestinationKinds(Mapping[str, DestinationKind]):
         """Import the class of a type.
 
         Raises:
-            ConfigError: It needs a library that is not installed.
+            ConfigError: It needs a library that is not installed, or is not where its package says.
         """
         try:
             loaded: type[Destination] = self._entries[name].load()
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:
             remedy = f"install it with `pip install 'dbt-activate[{name}]'`"
             raise ConfigError(Problem(f"destination type '{name}'", f"cannot be loaded: {error}", remedy)) from error
         return loaded

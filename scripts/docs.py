@@ -15,7 +15,7 @@ import click
 
 from dbt_activate import errors
 from dbt_activate.cli import COMMANDS, cli
-from dbt_activate.cli.publication import published
+from dbt_activate.cli.catalog import published
 from dbt_activate.contracts import Destination
 from dbt_activate.ledger.tables import LEDGER, TABLES, VERSION
 from dbt_activate.mapping.transforms import TRANSFORMS

@@ -6,7 +6,6 @@ Commands are imported when they are called, so that ``--help`` answers at once.
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 
 import click
@@ -121,6 +120,8 @@ def exit_code(error: ActivateError) -> int:
 
 def _told(message: str, code: int, *, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exc()
     for line in filter(str.strip, message.splitlines()):
         click.echo(click.style("Error: ", fg="red") + line, err=True)

@@ -1,33 +1,26 @@
 """What a command works with: the project it was pointed at, its warehouse, its ledger, its destinations."""
 
-import asyncio
 import random
 import secrets
-import signal
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-import click
-
-from dbt_activate import __version__
 from dbt_activate.cli.options import Common, Selection, environment
-from dbt_activate.contracts import Reporter, Warehouse
-from dbt_activate.delivery.dispatch import Stop
-from dbt_activate.errors import ConfigError, DestinationError, Problem
+from dbt_activate.contracts import Warehouse
+from dbt_activate.errors import ConfigError, Problem
 from dbt_activate.ledger.lease import acquire
 from dbt_activate.ledger.store import Ledger
-from dbt_activate.project.checks import check_against, check_columns
-from dbt_activate.project.gates import gate_warnings, gates
-from dbt_activate.project.loading import Project, ProjectOptions, load_project
-from dbt_activate.project.selection import dbt_of, select
+from dbt_activate.project.dbt_project import DbtProject, read_dbt_project, read_settings
+from dbt_activate.project.destinations import Connector, Destinations, check_outputs, read_destinations
+from dbt_activate.project.faults import Faults, choice
+from dbt_activate.project.loading import Profile, Project, ProjectOptions, Settings, load_project
+from dbt_activate.project.profile import read_profile
+from dbt_activate.project.rendering import Surroundings
+from dbt_activate.project.selection import select
 from dbt_activate.registry import DestinationKinds, Link, SystemClock, connect, open_warehouse
-from dbt_activate.run import Runner, RunOptions
-from dbt_activate.values.destination import ObjectSpec
-from dbt_activate.values.event import RunEnded, RunStarted, SyncResult, Warned
-from dbt_activate.values.outcome import Outcome
+from dbt_activate.values.destination import Connection
 from dbt_activate.values.payload import RunFacts
 from dbt_activate.values.sync import Sync
 
@@ -35,17 +28,12 @@ ARTIFACTS = "activate"
 """The folder below dbt's target path in which our artifacts go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that is over. *results* in the order in which the syncs went."""
-
-    results: tuple[SyncResult, ...]
-    exit_code: int
-    seconds: float
-
-
 class Application:
-    """Everything between the options of a command and a run. Each part is made when it is first asked for."""
+    """Everything between the options of a command and a run.
+
+    Each part is made when it is first asked for, and raises ConfigError for itself only: where one is broken or not
+    there yet, the others can be had.
+    """
 
     def __init__(self, common: Common) -> None:
         self.common = common
@@ -53,15 +41,6 @@ class Application:
         self.kinds = DestinationKinds()
         # Jitter only: nothing that is secret or durable is drawn from it.
         self.random = random.Random()  # noqa: S311
-
-    @cached_property
-    def project(self) -> Project:
-        """The project, read and checked.
-
-        Raises:
-            ConfigError: With every problem of the project.
-        """
-        return load_project(self.options, self.kinds)
 
     @cached_property
     def options(self) -> ProjectOptions:
@@ -80,6 +59,77 @@ class Application:
         )
 
     @cached_property
+    def project(self) -> Project:
+        """The project, read and checked.
+
+        Raises:
+            ConfigError: With every problem of the project.
+        """
+        return load_project(self.options, self.kinds)
+
+    @cached_property
+    def dbt(self) -> DbtProject:
+        """``dbt_project.yml``."""
+        return read_dbt_project(self.options)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The active target."""
+        return read_profile(self.options, self.dbt)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The project-wide settings."""
+        return read_settings(self.dbt, self.options)
+
+    @cached_property
+    def destinations(self) -> Destinations:
+        """``destinations.yml`` as it stands.
+
+        Raises:
+            ConfigError: It is not there, or something in it is wrong.
+        """
+        faults = Faults()
+        found = read_destinations(self.options, faults)
+        if not found.found:
+            faults.add(found.place, "there is no such file", "`dbt-activate init` makes one")
+        check_outputs(found, self.kinds, faults)
+        faults.settle()
+        return found
+
+    def connection(self, name: str) -> Connection:
+        """The connection of destination *name*, whether or not a sync uses it.
+
+        Raises:
+            ConfigError: There is none, none for the active target, or it is wrong.
+        """
+        destinations = self.destinations
+        if name not in destinations.outputs:
+            remedy = choice(name, destinations.outputs)
+            raise ConfigError(Problem(destinations.place, f"there is no destination '{name}'", remedy))
+        made = self._connector.connect(name)
+        if made is None:
+            fault = f"the type of '{name}' is not known"
+            raise ConfigError(Problem(destinations.place, fault, "`dbt-activate destinations` lists the types"))
+        return made
+
+    def connections(self) -> Iterator[Connection]:
+        """The connections that can be made; what keeps others from being made is not told."""
+        found = (Faults().attempt(self.connection, name) for name in self.destinations.outputs)
+        return (connection for connection in found if connection is not None)
+
+    @cached_property
+    def _connector(self) -> Connector:
+        own = self.dbt.variables.get(self.dbt.name)
+        variables = {**self.dbt.variables, **(own if isinstance(own, dict) else {}), **self.options.variables}
+        return Connector(
+            destinations=self.destinations,
+            kinds=self.kinds,
+            target=self.options.destination_target or self.profile.target,
+            surroundings=Surroundings(self.options.environ, variables),
+        )
+
+    @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse of dbt's active target."""
         return open_warehouse(self.project.profile, self.project.directory, lock_timeout=self.common.lock_timeout)
@@ -88,11 +138,8 @@ class Application:
     def ledger(self) -> Ledger:
         """The ledger in it."""
         settings = self.project.settings
-        return Ledger(
-            warehouse=self.warehouse,
-            schema=settings.schema or f"{self.warehouse.schema}_activate",
-            stores_values=settings.store == "values",
-        )
+        schema = settings.schema or f"{self.warehouse.schema}_activate"
+        return Ledger(warehouse=self.warehouse, schema=schema, stores_values=settings.store == "values")
 
     @cached_property
     def facts(self) -> RunFacts:
@@ -121,15 +168,15 @@ class Application:
             exclude=selection.exclude,
             selector=selection.selector,
             state=selection.state,
-            run_dbt=dbt_of(self.project),
         )
         if not chosen:
-            raise ConfigError(
-                Problem(
-                    str(self.project.directory), "the project has no enabled sync", "`dbt-activate init` writes one"
-                )
-            )
+            place = str(self.project.directory)
+            raise ConfigError(Problem(place, "the project has no enabled sync", "`dbt-activate init` writes one"))
         return chosen
+
+    def names(self, selection: Selection) -> list[str] | None:
+        """The names of :meth:`syncs`; None, for all that the ledger knows, where nothing is selected."""
+        return [sync.name for sync in self.syncs(selection)] if selection else None
 
     def one(self, name: str) -> Sync:
         """The sync called *name*.
@@ -146,8 +193,15 @@ class Application:
     def links(self, syncs: Iterable[Sync]) -> Mapping[str, Link]:
         """A link for each destination that *syncs* write to."""
         names = sorted({sync.destination for sync in syncs})
-        connections = self.project.connections
-        return {name: connect(connections[name], self.kinds, self.clock, self.random) for name in names}
+        return {name: self.link(self.project.connections[name]) for name in names}
+
+    def link(self, connection: Connection) -> Link:
+        """The destination of *connection*. Opens nothing.
+
+        Raises:
+            ConfigError: Its type needs a library that is not installed.
+        """
+        return connect(connection, self.kinds, self.clock, self.random)
 
     def forget(self, sync: Sync) -> None:
         """Forget what *sync* confirmed, under its lease.
@@ -161,82 +215,7 @@ class Application:
             self.ledger.drop(session, sync.name)
             lease.release(session)
 
-    def closed_gates(self, sync: Sync) -> tuple[str, ...]:
-        """Why dbt's own results keep *sync* from being sent."""
-        return gates(self.project, sync, self.clock.now())
 
-    def warnings(self, sync: Sync) -> tuple[str, ...]:
-        """What a person should know of dbt's results, though it keeps nothing back."""
-        return gate_warnings(self.project, sync, self.clock.now())
-
-
-@dataclass(slots=True, kw_only=True)
-class Execution:
-    """One run of a command, told to *report*."""
-
-    application: Application
-    report: Reporter
-    options: RunOptions
-    runner: Runner = field(init=False)
-
-    def run(self, syncs: Sequence[Sync], look: object = None) -> Finished:
-        """Run *syncs*, and stop cleanly where a signal asks for it."""
-        application, clock = self.application, self.application.clock
-        facts = application.facts
-        started = clock.monotonic()
-        self.report(RunStarted(run_id=facts.run_id, syncs=tuple(sync.name for sync in syncs), dry=self.options.dry))
-        self.runner = Runner(
-            warehouse=application.warehouse,
-            ledger=application.ledger,
-            links=application.links(syncs),
-            connections=application.project.connections,
-            clock=clock,
-            random=application.random,
-            report=self.report,
-            facts=facts,
-            options=self.options,
-            check=_refuse_misfits,
-            check_columns=lambda sync, columns: check_columns(sync, columns, application.warehouse.dialect),
-            closed_gates=application.closed_gates,
-            dbt_invocation_id=application.project.manifest.metadata.invocation_id,
-            version=__version__,
-            look=look,  # type: ignore[arg-type]
-        )
-        for sync in syncs:
-            for warning in application.warnings(sync):
-                self.report(Warned(sync=sync.name, message=warning))
-        results, signalled = asyncio.run(self._until_signal(syncs))
-        code = _exit_code(results, self.runner, signalled)
-        seconds = clock.monotonic() - started
-        self.report(RunEnded(run_id=facts.run_id, exit_code=code, seconds=seconds))
-        for problem in self.runner.misfits:
-            # Told on standard output as well, with the sync; whoever reads only errors must not miss it.
-            click.echo(f"{click.style('Error: ', fg='red')}{problem}", err=True)
-        return Finished(tuple(results), code, seconds)
-
-    async def _until_signal(self, syncs: Sequence[Sync]) -> tuple[list[SyncResult], int]:
-        loop = asyncio.get_running_loop()
-        received: list[int] = []
-
-        def stop(number: int) -> None:
-            if received:
-                raise KeyboardInterrupt
-            received.append(number)
-            reason = DestinationError("stopped by a signal", code="stopped")
-            self.runner.stop_soon(Stop(Outcome.ABORTED, reason, "partial"))
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
-        results = await self.runner.run(syncs)
-        return results, received[0] if received else 0
-
-
-def _exit_code(results: Sequence[SyncResult], runner: Runner, signalled: int) -> int:
-    if signalled:
-        return 128 + signalled
-    return 2 if runner.misfits else int(any(result.left_behind for result in results))
-
-
-def _refuse_misfits(sync: Sync, spec: ObjectSpec) -> None:
-    if problems := check_against(sync, spec):
-        raise ConfigError(problems)
+def below(path: Path, directory: Path) -> str:
+    """*path* as a user knows it: from *directory* on, where it is in there."""
+    return path.relative_to(directory).as_posix() if path.is_relative_to(directory) else str(path)

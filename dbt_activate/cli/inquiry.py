@@ -1,7 +1,6 @@
 """Asks live destinations, all at the same time, and lets go of them afterwards."""
 
 import asyncio
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from dbt_activate.contracts import Clock
 from dbt_activate.errors import ActivateError, DestinationError
 from dbt_activate.registry import Link
+from dbt_activate.run.calling import call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,13 @@ async def _ask_all(
         return await asyncio.gather(*(_ask(method, arguments, clock) for method, arguments in questions))
     finally:
         for link in links.values():
-            await _call(link.destination.close)
+            await call(link.destination.close)
 
 
 async def _ask(method: Callable[..., Any], arguments: tuple[object, ...], clock: Clock) -> Reply:
     started = clock.monotonic()
     try:
-        value = await _call(method, *arguments)
+        value = await call(method, *arguments)
     except ActivateError as error:
         return Reply(error=error, seconds=clock.monotonic() - started)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; the others are still to be heard
@@ -51,9 +51,3 @@ async def _ask(method: Callable[..., Any], arguments: tuple[object, ...], clock:
         fault.__cause__ = error
         return Reply(error=fault, seconds=clock.monotonic() - started)
     return Reply(value=value, seconds=clock.monotonic() - started)
-
-
-async def _call(method: Callable[..., Any], *arguments: object) -> Any:
-    if inspect.iscoroutinefunction(method):
-        return await method(*arguments)
-    return await asyncio.to_thread(method, *arguments)

@@ -4,21 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeAlias
 
+from dbt_activate.cli.layout import Mark, Shown, spelled
+from dbt_activate.mapping.canonical import canonical_text
 from dbt_activate.values.json import Json, JsonObject
 from dbt_activate.values.sync import Column, FieldMap, Sql, Sync
-
-
-class Mark(StrEnum):
-    """What stands in the place of a value."""
-
-    MASKED = "***"
-    ABSENT = ""
-
-
-Shown: TypeAlias = "Json | Mark"
 
 WORD = re.compile(r"\w+")
 # The plan's query calls the model `model`; with one of these an expression takes whole rows of it.
@@ -65,6 +55,10 @@ class Masks:
     def seen(self, name: str, value: Json) -> Shown:
         """What may be seen of the field *name*."""
         return Mark.MASKED if self.hide(name) else value
+
+    def shown(self, fields: JsonObject | None) -> dict[str, Shown]:
+        """What may be seen of a payload, those of nested objects by dotted name."""
+        return {name: self.seen(name, value) for name, value in self.leaves(fields or {})}
 
     def leaves(self, fields: JsonObject, prefix: str = "") -> Iterator[tuple[str, Json]]:
         """The fields of a payload, those of nested objects by dotted name. Not masked yet."""
@@ -117,3 +111,51 @@ def _parts(key: str) -> list[object] | None:
     except ValueError:
         return None
     return parts if isinstance(parts, list) else None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field, masked where it must be. ``Mark.ABSENT``: it was not known, or is not sent."""
+
+    field: str
+    old: Shown
+    new: Shown
+
+    def document(self) -> dict[str, Shown]:
+        """As JSON, without what is absent."""
+        sides = {"old": self.old, "new": self.new}
+        return {"field": self.field, **{side: value for side, value in sides.items() if value is not Mark.ABSENT}}
+
+    def __str__(self) -> str:
+        if self.old is Mark.ABSENT:
+            return f"{self.field}: {spelled(self.new)}"
+        new = "(not sent any more)" if self.new is Mark.ABSENT else spelled(self.new)
+        return f"{self.field}: {spelled(self.old)} → {new}"
+
+
+def changes_between(before: JsonObject | None, now: JsonObject, masks: Masks) -> tuple[FieldChange, ...]:
+    """The fields that differ, in the order of *now*; every field of *now* where nothing is known of *before*."""
+    new = dict(masks.leaves(now))
+    old = dict(masks.leaves(before or {}))
+    return tuple(
+        FieldChange(name, _side(old, name, masks), _side(new, name, masks))
+        for name in {**new, **old}
+        # Compared before they are masked: a masked field that changed is shown as one that did.
+        if name not in old or name not in new or not _same(old[name], new[name])
+    )
+
+
+def changed_names(before: JsonObject, now: JsonObject) -> Iterator[str]:
+    """The top-level fields of *now* that are new or differ; quick enough for every row of a plan."""
+    return (name for name, value in now.items() if name not in before or not _same(before[name], value))
+
+
+def _same(old: Json, new: Json) -> bool:
+    """Whether the destination would see no difference: 0.7 is 0.70, whether a float or a decimal; true is not 1."""
+    if type(old) is type(new) and not isinstance(old, list | dict):
+        return old == new
+    return canonical_text(old) == canonical_text(new)
+
+
+def _side(values: dict[str, Json], name: str, masks: Masks) -> Shown:
+    return masks.seen(name, values[name]) if name in values else Mark.ABSENT

@@ -1,19 +1,22 @@
 """The options that commands share, with dbt's names and dbt's environment variables."""
 
+import functools
 import os
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import yaml
 
 from dbt_activate.errors import ConfigError, Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+READ_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,11 @@ class Common:
     quiet: bool
     color: bool
 
+    @property
+    def colored(self) -> bool:
+        """Whether an answer has colours: they are for terminals."""
+        return self.color and sys.stdout.isatty()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -43,6 +51,9 @@ class Selection:
     exclude: tuple[str, ...]
     selector: str | None
     state: Path | None
+
+    def __bool__(self) -> bool:
+        return bool(self.select or self.exclude or self.selector)
 
 
 PROJECT_OPTIONS = (
@@ -87,57 +98,47 @@ SELECTION_OPTIONS = (
     click.option("--state", type=DIRECTORY, envvar="DBT_STATE", help="Artifacts to compare with, for state:."),
 )
 
+unmask_option = click.option("--unmask", is_flag=True, help="Show columns that are tagged as personal data, too.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask, where a terminal would be asked.")
+
+
+def output_option(*forms: str) -> Callable[[F], F]:
+    """``--output``, one of *forms*; the first one where nothing is said."""
+    return click.option("--output", type=click.Choice(forms), default=forms[0], show_default=True, help="The form.")
+
 
 def project_options(command: F) -> F:
     """Take the options of a command that reads a project; it is given one ``common``."""
-    return _gathered(command, PROJECT_OPTIONS, "common", _common)
+
+    def common(given: dict[str, Any]) -> Common:
+        given |= {"variables": parse_variables(given["variables"]), "color": not given.pop("no_color")}
+        del given["debug"]
+        return Common(**{each.name: given.pop(each.name) for each in fields(Common)})
+
+    return _gathered(command, PROJECT_OPTIONS, "common", common)
 
 
 def selection_options(command: F) -> F:
     """Take the options that choose syncs; the command is given one ``selection``."""
-    return _gathered(command, SELECTION_OPTIONS, "selection", _selection)
+
+    def selection(given: dict[str, Any]) -> Selection:
+        given |= {key: tuple(" ".join(given[key]).split()) for key in ("select", "exclude")}
+        return Selection(**{each.name: given.pop(each.name) for each in fields(Selection)})
+
+    return _gathered(command, SELECTION_OPTIONS, "selection", selection)
 
 
 def _gathered(
-    command: F, options: tuple[Callable[[F], F], ...], name: str, gather: Callable[..., dict[str, object]]
+    command: F, options: tuple[Callable[[F], F], ...], name: str, gather: Callable[[dict[str, Any]], object]
 ) -> F:
-    import functools
-
     @functools.wraps(command)
     def wrapped(**arguments: object) -> object:
-        return command(**gather(arguments, name))
+        gathered = gather(arguments)
+        return command(**{name: gathered}, **arguments)
 
     for option in reversed(options):
         wrapped = option(wrapped)  # type: ignore[assignment, arg-type]
     return wrapped  # type: ignore[return-value]
-
-
-def _common(arguments: dict[str, Any], name: str) -> dict[str, object]:
-    take = arguments.pop
-    take("debug")
-    common = Common(
-        project_dir=take("project_dir"),
-        profiles_dir=take("profiles_dir"),
-        destinations_dir=take("destinations_dir"),
-        profile=take("profile"),
-        target=take("target"),
-        target_path=take("target_path"),
-        destination_target=take("destination_target"),
-        variables=parse_variables(take("variables")),
-        lock_timeout=take("lock_timeout"),
-        log_format=take("log_format"),
-        log_level=take("log_level"),
-        quiet=take("quiet"),
-        color=not take("no_color"),
-    )
-    return {**arguments, name: common}
-
-
-def _selection(arguments: dict[str, Any], name: str) -> dict[str, object]:
-    take = arguments.pop
-    words = {key: tuple(word for text in take(key) for word in text.split()) for key in ("select", "exclude")}
-    selection = Selection(**words, selector=take("selector"), state=take("state"))
-    return {**arguments, name: selection}
 
 
 def parse_variables(text: str) -> Mapping[str, object]:
@@ -146,15 +147,16 @@ def parse_variables(text: str) -> Mapping[str, object]:
     Raises:
         ConfigError: It is not a YAML mapping.
     """
+    import yaml
+
+    remedy = "write it as dbt takes it: '{name: value}'"
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(Problem("--vars", "is not YAML", "write it as dbt takes it: '{name: value}'")) from error
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise ConfigError(Problem("--vars", "is not a mapping", "write it as dbt takes it: '{name: value}'"))
-    return found
+        raise ConfigError(Problem("--vars", "is not YAML", remedy)) from error
+    if not isinstance(found, dict | None):
+        raise ConfigError(Problem("--vars", "is not a mapping", remedy))
+    return found or {}
 
 
 def environment() -> Mapping[str, str]:

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from dbt_activate.cli.comparison import LONGEST
-from dbt_activate.cli.masks import Mark
-from dbt_activate.cli.planned import PlannedRow, PlannedSync, total
-from dbt_activate.cli.spelling import fenced, inline_code, spelled, visible
+from dbt_activate.cli.layout import Mark, fenced, inline_code, spelled, visible
+from dbt_activate.cli.planview import PlannedRow, PlannedSync, total
 from dbt_activate.reporters.phrases import counted
 from dbt_activate.values.sync import ChangeKind
 
@@ -77,6 +75,6 @@ def _diff(row: PlannedRow) -> Iterator[str]:
     for field in row.fields:
         name = visible(field.field)
         if field.old is not Mark.ABSENT:
-            yield f"- {name}: {spelled(field.old, LONGEST)}"
+            yield f"- {name}: {spelled(field.old)}"
         if field.new is not Mark.ABSENT:
-            yield f"+ {name}: {spelled(field.new, LONGEST)}"
+            yield f"+ {name}: {spelled(field.new)}"

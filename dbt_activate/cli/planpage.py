@@ -6,17 +6,22 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbt_activate.cli.page import rendered
-from dbt_activate.cli.planned import DELIVERY, SIGNS, PlannedRow, PlannedSync, total
-from dbt_activate.cli.spelling import visible, visible_lines
+from dbt_activate.cli.layout import grid, rendered, visible, visible_lines
+from dbt_activate.cli.planview import PlannedRow, PlannedSync, total
 from dbt_activate.reporters.phrases import counted, tally
 from dbt_activate.values.sync import ChangeKind
 
-COLOURS: Mapping[ChangeKind, str] = {
-    ChangeKind.ADDED: "green",
-    ChangeKind.CHANGED: "yellow",
-    ChangeKind.REMOVED: "red",
+COLOURS: Mapping[ChangeKind, str] = dict(zip(ChangeKind, ("green", "yellow", "red"), strict=True))
+SIGNS: Mapping[ChangeKind, str] = dict(zip(ChangeKind, "+~-", strict=True))
+DELIVERY: Mapping[str, str] = {
+    "U": "a repeated request does no harm",
+    "K": "the destination drops a repeated request",
+    "R": "looked for before it is repeated",
+    "N": "never repeated: a lost answer leaves rows unknown",
+    "T": "applied once, in a transaction",
 }
+"""Delivery class to what it means for a lost answer."""
+
 VERDICTS = {"ready": "green", "nothing to send": "dim"}
 """Verdict to colour; any other one is red: the sync would not go."""
 
@@ -44,7 +49,7 @@ def _title(sync: PlannedSync) -> Text:
 
 
 def _facts(sync: PlannedSync) -> Table:
-    table = _grid()
+    table = grid()
     for name, fact in _told(sync):
         table.add_row(Text(name, style="dim"), fact)
     return table
@@ -97,7 +102,7 @@ def _delivery(sync: PlannedSync) -> str:
 
 
 def _rows(sync: PlannedSync) -> Table:
-    table = _grid()
+    table = grid()
     table.add_column(overflow="fold")
     for row in sync.rows:
         style = COLOURS[row.change]
@@ -118,10 +123,3 @@ def _sum(syncs: Sequence[PlannedSync]) -> Text:
     behind = sum(sync.result.left_behind for sync in syncs)
     refused = f"; {counted(behind, 'sync')} would not go" if behind else ""
     return Text(f"{counted(len(syncs), 'sync')}: {total(syncs)}{refused}. Nothing was written.")
-
-
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    return table

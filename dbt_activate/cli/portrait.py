@@ -1,18 +1,25 @@
-"""What a type of destination is like: its settings, its objects, and what they take, without a connection."""
+"""What a type of destination is like: its settings, its objects, and what they take. Each as data and as text."""
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, TypeAlias
 
+from dbt_activate.cli.application import Application
+from dbt_activate.cli.inquiry import ask
+from dbt_activate.cli.layout import one_line, table
 from dbt_activate.contracts import Destination
 from dbt_activate.errors import ActivateError, ConfigError, Problem
 from dbt_activate.project.destinations import SANDBOX
+from dbt_activate.project.faults import choice
 from dbt_activate.project.schemas import schema
 from dbt_activate.registry import DestinationKinds, SystemClock, connect
-from dbt_activate.values.destination import Connection, DeliveryClass, ObjectSpec
+from dbt_activate.values.destination import Connection, DeliveryClass, FieldSpec, ObjectSpec
 from dbt_activate.values.secret import Secret
+
+Portrait: TypeAlias = tuple[Any, str]
+"""The same as JSON data and as text."""
 
 MEANING: Mapping[DeliveryClass, str] = {
     DeliveryClass.UPSERT: "sent again: one record however often it is sent",
@@ -23,38 +30,104 @@ MEANING: Mapping[DeliveryClass, str] = {
 }
 """What a class means for rows whose answer was lost."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One setting of a connection. *required* is ``yes``, ``no``, or says with what it is."""
-
-    name: str
-    type: str
-    required: str
-    secret: bool
-    description: str
+ABOUT_SANDBOX = "The local emulator, `dbt-activate sandbox`, acting as another type."
 
 
-def settings_of(rules: Mapping[str, Any]) -> tuple[Setting, ...]:
+def all_types(kinds: DestinationKinds) -> Portrait:
+    """Every type, with what it needs."""
+    facts = [*(_summary(kinds, name) for name in kinds)]
+    facts.append({"type": SANDBOX, "installed": True, "needs": "emulate", "about": ABOUT_SANDBOX})
+    rows = [(fact["type"], fact["needs"], fact["about"]) for fact in facts]
+    more = "`dbt-activate destinations TYPE` lists the settings and objects of a type."
+    return facts, f"{table(('type', 'needs', 'what it is'), rows)}\n\n{more}"
+
+
+def _summary(kinds: DestinationKinds, name: str) -> dict[str, Any]:
+    try:
+        kind = kinds.load(name)
+    except ConfigError as error:
+        return {"type": name, "installed": False, "needs": "", "about": one_line(error)}
+    return {"type": name, "installed": True, "needs": _needs(kind.connection_schema), "about": _about(kind)}
+
+
+def _needs(rules: Mapping[str, Any]) -> str:
+    ways = " or ".join(filter(None, (" and ".join(way) for way in _ways(rules))))
+    return ", ".join([*rules.get("required", ()), *([ways] if ways else [])])
+
+
+def _ways(rules: Mapping[str, Any]) -> list[list[str]]:
+    """Groups of settings of which one must be given."""
+    return [list(way.get("required", ())) for way in rules.get("anyOf", rules.get("oneOf", ()))]
+
+
+def _about(kind: type[Destination]) -> str:
+    return (kind.__doc__ or "").strip().partition("\n")[0]
+
+
+def one_type(kinds: DestinationKinds, name: str) -> Portrait:
+    """One type: its settings and its objects.
+
+    Raises:
+        ConfigError: There is no such type.
+    """
+    _refuse_unknown(kinds, name)
+    definitions = schema("destinations")["$defs"]
+    kind = kinds.load(name) if name != SANDBOX else None
+    about = _about(kind) if kind else ABOUT_SANDBOX
+    settings = _settings(kind.connection_schema if kind else definitions["sandbox"])
+    common = _settings(definitions["connection"])
+    objects = stand_in(name, kinds).objects() if kind else ()
+    required = kind.object_required if kind else False
+    facts = {
+        "type": name,
+        "about": about,
+        "settings": settings,
+        "common_settings": common,
+        "object_required": required,
+        "objects": list(objects),
+    }
+    told = _objects(name, objects, required) if kind else "Objects: those of the type that it acts as."
+    parts = (f"{name}: {about}", _listed("Settings", settings), _listed("Settings of every type", common), told)
+    return facts, "\n\n".join(parts)
+
+
+def _refuse_unknown(kinds: DestinationKinds, name: str) -> None:
+    if name not in {*kinds, SANDBOX}:
+        raise ConfigError(Problem("destinations", f"there is no type '{name}'", choice(name, [*kinds, SANDBOX])))
+
+
+def _objects(name: str, objects: Iterable[str], required: bool) -> str:
+    if objects:
+        return f"Objects: {', '.join(objects)}. `dbt-activate destinations {name} OBJECT` says more."
+    return f"Objects: any name{'' if required else ', or none'}."
+
+
+def _listed(title: str, settings: Iterable[Mapping[str, object]]) -> str:
+    rows = (tuple(setting.values()) for setting in settings)
+    return f"{title}\n{table(('name', 'type', 'required', 'secret', 'description'), rows)}"
+
+
+def _settings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The settings that a connection's schema has, the required ones first."""
-    needed = set(rules.get("required", ()))
-    ways = [set(way.get("required", ())) for way in rules.get("anyOf", rules.get("oneOf", ()))]
-    made = (
-        Setting(
-            name=name,
-            type=_type(rule),
-            required="yes" if name in needed else _one_of(name, ways),
-            secret=_is_secret(rule),
-            description=str(rule.get("description", "")),
-        )
+    made = [
+        {
+            "name": name,
+            "type": _type(rule),
+            "required": _required(name, rules),
+            "secret": _is_secret(rule),
+            "description": str(rule.get("description", "")),
+        }
         for name, rule in rules.get("properties", {}).items()
-    )
-    return tuple(sorted(made, key=lambda setting: setting.required == "no"))
+    ]
+    return sorted(made, key=lambda setting: setting["required"] == "no")
 
 
-def _one_of(name: str, ways: Sequence[set[str]]) -> str:
-    own = [way for way in ways if name in way]
-    if not own:
+def _required(name: str, rules: Mapping[str, Any]) -> str:
+    """``yes``, ``no``, or without what it is."""
+    if name in rules.get("required", ()):
+        return "yes"
+    ways = _ways(rules)
+    if not any(name in way for way in ways):
         return "no"
     others = " or ".join(" and ".join(sorted(way)) for way in ways if name not in way)
     return f"unless {others}" if others else "yes"
@@ -72,29 +145,78 @@ def _type(rule: Mapping[str, Any]) -> str:
 def _is_secret(rule: Any) -> bool:
     """Whether a secret is asked for anywhere in *rule*."""
     if isinstance(rule, Mapping):
-        return rule.get("x-secret") is True or any(_is_secret(part) for part in rule.values())
-    return isinstance(rule, list) and any(_is_secret(part) for part in rule)
+        return rule.get("x-secret") is True or any(map(_is_secret, rule.values()))
+    return isinstance(rule, list) and any(map(_is_secret, rule))
 
 
-def common_settings() -> tuple[Setting, ...]:
-    """The settings that every connection takes."""
-    return settings_of(schema("destinations")["$defs"]["connection"])
+def one_object(kinds: DestinationKinds, name: str, object_name: str) -> Portrait:
+    """What an object of a type takes, as far as that is known without a connection.
+
+    Raises:
+        ConfigError: There is no such type or object.
+    """
+    _refuse_unknown(kinds, name)
+    if name == SANDBOX:
+        fault = "has the objects of the type that it acts as"
+        raise ConfigError(Problem("destinations sandbox", fault, "name that type"))
+    spec = stand_in(name, kinds).describe(object_name)
+    return {"type": name, "object": _document(spec)}, f"{name}, {object_name}\n\n{_text(spec)}"
 
 
-def sandbox_settings() -> tuple[Setting, ...]:
-    """The settings of ``type: sandbox``, beyond those of the type that it acts as."""
-    return settings_of(schema("destinations")["$defs"]["sandbox"])
+def live_object(application: Application, name: str | None, object_name: str | None) -> Portrait:
+    """What an object takes, as destination *name* of the project says.
+
+    Raises:
+        ActivateError: There is no such destination, or it does not answer.
+    """
+    if name is None:
+        raise ConfigError(Problem("--online", "names no destination", "write `--online NAME OBJECT`"))
+    link = application.link(application.connection(name))
+    [reply] = ask({name: link}, [(link.destination.discover, (object_name,))], application.clock)
+    if reply.error is not None:
+        raise reply.error
+    spec: ObjectSpec = reply.value
+    facts = {"destination": name, "type": link.destination.connection.type, "object": _document(spec)}
+    return facts, f"{name}, {spec.name or 'its only object'}\n\n{_text(spec)}"
 
 
-def needs(rules: Mapping[str, Any]) -> str:
-    """The settings that must be given, in words."""
-    ways = [" and ".join(way.get("required", ())) for way in rules.get("anyOf", rules.get("oneOf", ()))]
-    return ", ".join([*rules.get("required", ()), *([" or ".join(filter(None, ways))] if any(ways) else [])])
+def _document(spec: ObjectSpec) -> dict[str, Any]:
+    operations = {
+        operation.value: {
+            "class": each.delivery.value,
+            "meaning": MEANING[each.delivery],
+            "rows": each.rows,
+            "bytes": each.bytes,
+            "atomic": each.atomic,
+        }
+        for operation, each in spec.operations.items()
+    }
+    fields = None if spec.fields is None else [asdict(field) for field in spec.fields.values()]
+    return {**asdict(spec), "operations": operations, "fields": fields}
 
 
-def about(kind: type[Destination]) -> str:
-    """The first line of what the type's author says of it."""
-    return (kind.__doc__ or "").strip().partition("\n")[0]
+def _text(spec: ObjectSpec) -> str:
+    rows = [
+        (operation, one.delivery, one.rows, one.bytes or "any", one.atomic, MEANING[one.delivery])
+        for operation, one in spec.operations.items()
+    ]
+    operations = table(("operation", "class", "rows", "bytes", "whole", "after a lost answer"), rows)
+    return f"Operations, with the most rows and bytes of a request\n{operations}\n\n{_fields(spec)}"
+
+
+def _fields(spec: ObjectSpec) -> str:
+    if spec.fields is None:
+        return "Fields: any; or only the live system knows, and `--online NAME OBJECT` asks it."
+    rows = [
+        (one.name, one.type, one.required, one.identifier, _writable(one), one.max_length, len(one.options) or None)
+        for one in spec.fields.values()
+    ]
+    return f"Fields\n{table(('field', 'type', 'required', 'identifier', 'written', 'longest', 'options'), rows)}"
+
+
+def _writable(field: FieldSpec) -> str:
+    ways = {(True, True): "always", (True, False): "on create", (False, True): "on update"}
+    return ways.get((field.createable, field.updateable), "never")
 
 
 def stand_in(name: str, kinds: DestinationKinds) -> Destination:
@@ -115,9 +237,7 @@ def stand_in(name: str, kinds: DestinationKinds) -> Destination:
 
 
 def _placeholders(rules: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    ways = rules.get("anyOf", rules.get("oneOf", ()))
-    needed = [*rules.get("required", ()), *(ways[-1].get("required", ()) if ways else ())]
-    for name in needed:
+    for name in (*rules.get("required", ()), *next(reversed(_ways(rules)), ())):
         rule = rules.get("properties", {}).get(name, {})
         value = _placeholder(rule)
         yield name, Secret(str(value)) if rule.get("x-secret") else value
@@ -134,52 +254,3 @@ def _placeholder(rule: Mapping[str, Any]) -> object:
 
 
 _TEXTS = ("placeholder", "https://example.com/", "https://example.com", "1", "v1")
-
-
-def described(spec: ObjectSpec) -> dict[str, Any]:
-    """*spec* as data for JSON."""
-    return {
-        "name": spec.name,
-        "operations": {
-            operation.value: {
-                "class": each.delivery.value,
-                "meaning": MEANING[each.delivery],
-                "rows": each.rows,
-                "bytes": each.bytes,
-                "atomic": each.atomic,
-            }
-            for operation, each in spec.operations.items()
-        },
-        "answers": spec.answers,
-        "exact_numbers": spec.exact_numbers,
-        "tells_creates": spec.tells_creates,
-        "fields": None if spec.fields is None else [_field(name, spec) for name in spec.fields],
-    }
-
-
-def _field(name: str, spec: ObjectSpec) -> dict[str, Any]:
-    field = (spec.fields or {})[name]
-    return {
-        "name": field.name,
-        "type": field.type,
-        "label": field.label,
-        "required": field.required,
-        "identifier": field.identifier,
-        "createable": field.createable,
-        "updateable": field.updateable,
-        "max_length": field.max_length,
-        "options": list(field.options),
-    }
-
-
-def named(name: str, kinds: DestinationKinds) -> str:
-    """*name*, where such a type is installed.
-
-    Raises:
-        ConfigError: It is not; the types that are there are told.
-    """
-    from dbt_activate.project.faults import choice
-
-    if name in {*kinds, SANDBOX}:
-        return name
-    raise ConfigError(Problem("destinations", f"there is no type '{name}'", choice(name, [*kinds, SANDBOX])))

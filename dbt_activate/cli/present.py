@@ -1,10 +1,8 @@
 """Rows as the warehouse has them now: read, and shaped as they would be sent, without sending or writing anything."""
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dbt_activate.contracts import Destination, Session
 from dbt_activate.errors import ActivateError, DestinationError
@@ -12,11 +10,13 @@ from dbt_activate.ledger.store import Ledger
 from dbt_activate.mapping.mapper import Mapper
 from dbt_activate.planning.diff import Memory, Scope
 from dbt_activate.planning.planner import plan
+from dbt_activate.run.calling import call
+from dbt_activate.run.preparation import parents
 from dbt_activate.values.change import Change
 from dbt_activate.values.destination import ObjectSpec
 from dbt_activate.values.outcome import RowResult
 from dbt_activate.values.payload import Payload, RunFacts
-from dbt_activate.values.sync import Lookup, Sync
+from dbt_activate.values.sync import Sync
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,7 @@ def changes_now(ledger: Ledger, session: Session, sync: Sync, scope: Scope) -> t
     memory = Memory(
         confirmed=ledger.confirmed_query(session, sync.name),
         rejects=ledger.rejects_query(session, sync.name),
-        lookups={
-            field.source.sync: ledger.lookup_query(session, field.source.sync)
-            for field in sync.fields
-            if isinstance(field.source, Lookup)
-        },
+        lookups={parent: ledger.lookup_query(session, parent) for parent in parents(sync)},
     )
     return tuple(plan(sync, session, ledger.warehouse.dialect, memory, scope, None).read())
 
@@ -72,14 +68,9 @@ def row_now(ledger: Ledger, destination: Destination, sync: Sync, keys: Sequence
 async def _described(destination: Destination, object_name: str | None) -> ObjectSpec:
     """The object as it is now, or as it is documented where the destination cannot be asked."""
     try:
-        spec: ObjectSpec = await _awaited(destination.discover(object_name))
+        spec: ObjectSpec = await call(destination.discover, object_name)
     except DestinationError:
         return destination.describe(object_name)
     finally:
-        await _awaited(destination.close())
+        await call(destination.close)
     return spec
-
-
-async def _awaited(answer: Any) -> Any:
-    """The answer of a destination's method, which may be a plain one."""
-    return await answer if inspect.isawaitable(answer) else answer

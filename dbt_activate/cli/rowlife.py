@@ -1,20 +1,21 @@
 """The life of one row: what would be sent now, what is confirmed, and what every past run did with it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dbt_activate.cli.comparison import LONGEST, FieldChange, changes_between
-from dbt_activate.cli.masks import Masks, Shown
-from dbt_activate.cli.page import columns, facts_table, rendered
-from dbt_activate.cli.present import Now
-from dbt_activate.cli.spelling import moment, spelled, visible
+from dbt_activate.cli.application import Application
+from dbt_activate.cli.layout import Shown, columns, facts_table, moment, rendered, spelled, visible
+from dbt_activate.cli.masks import FieldChange, Masks, changes_between
+from dbt_activate.cli.present import Now, row_now
+from dbt_activate.errors import ConfigError, Problem
+from dbt_activate.ledger.history import life_of
 from dbt_activate.ledger.past import Confirmed, Life, PastRow, Reject
+from dbt_activate.planning.diff import NULL_KEY
 from dbt_activate.reporters.phrases import counted
-from dbt_activate.values.json import JsonObject
 from dbt_activate.values.sync import ChangeKind, Sync
 
-FORMAT = "dbt-activate/row/v1"
 UNREAD = "not read by this version"
 
 
@@ -35,7 +36,7 @@ class RowLife:
         """As JSON, masked."""
         sync, life = self.sync, self.life
         return {
-            "schema": FORMAT,
+            "schema": "dbt-activate/row/v1",
             "sync": sync.name,
             "key": self.key,
             "model": sync.model.unique_id,
@@ -45,7 +46,10 @@ class RowLife:
             "confirmed": life.confirmed and self._confirmed(life.confirmed),
             "destination_now": {"read": False, "note": UNREAD},
             "reject": life.reject and _without(life.reject, "sync", "key"),
-            "log": [self._logged(row) for row in life.log],
+            "log": [
+                {**_without(row, "before", "after"), "fields": [change.document() for change in self.changes(row)]}
+                for row in life.log
+            ],
         }
 
     def page(self, *, color: bool) -> str:
@@ -85,39 +89,31 @@ class RowLife:
         if payload is None:
             return {}
         new = payload.create_only if payload.change is ChangeKind.ADDED else {}
-        return self._seen({**new, **payload.fields})
-
-    def _seen(self, fields: JsonObject | None) -> dict[str, Shown]:
-        return {name: self.masks.seen(name, value) for name, value in self.masks.leaves(fields or {})}
+        return self.masks.shown({**new, **payload.fields})
 
     def _now(self) -> dict[str, Any]:
-        payload = self.now.payload
-        sent = (
-            {"change": payload.change, "operation": payload.operation, "fields": self.fields_now()} if payload else {}
-        )
+        if (payload := self.now.payload) is None:
+            return {"verdict": self.verdict}
+        sent = {"change": payload.change, "operation": payload.operation, "fields": self.fields_now()}
         return {"verdict": self.verdict, **sent}
 
     def _confirmed(self, confirmed: Confirmed) -> dict[str, Any]:
-        seen = {name: self._seen(getattr(confirmed, name)) for name in ("payload", "theirs", "identity")}
+        seen = {name: self.masks.shown(getattr(confirmed, name)) for name in ("payload", "theirs", "identity")}
         return {**asdict(confirmed), **{name: fields or None for name, fields in seen.items()}}
-
-    def _logged(self, row: PastRow) -> dict[str, Any]:
-        line = _without(row, "before", "after")
-        return {**line, "fields": [change.document() for change in self.changes(row)]}
 
     def _tables(self) -> Iterator[Any]:
         confirmed = self.life.confirmed
         sides = {
             "now": self.fields_now(),
-            "confirmed": self._seen(confirmed.payload if confirmed else None),
-            "as the destination told": self._seen(confirmed.theirs if confirmed else None),
+            "confirmed": self.masks.shown(confirmed.payload if confirmed else None),
+            "as the destination told": self.masks.shown(confirmed.theirs if confirmed else None),
         }
         sides = {name: side for name, side in sides.items() if side}
         names = dict.fromkeys(name for side in sides.values() for name in side)
         if names:
             yield ""
             yield columns(
-                ("field", *sides), ([name, *(_cell(side, name) for side in sides.values())] for name in names)
+                ("field", *sides), ((name, *(_cell(side, name) for side in sides.values())) for name in names)
             )
         if self.life.log:
             yield ""
@@ -158,8 +154,46 @@ def next_attempt(reject: Reject) -> str:
 
 
 def _cell(side: Mapping[str, Shown], name: str) -> str:
-    return spelled(side[name], LONGEST) if name in side else ""
+    return spelled(side[name]) if name in side else ""
 
 
 def _without(value: Reject | PastRow, *names: str) -> dict[str, Any]:
     return {name: item for name, item in asdict(value).items() if name not in names}
+
+
+def row_life(application: Application, sync: Sync, key: str, *, unmask: bool) -> RowLife:
+    """The row of *sync* with *key*, as a user spells it.
+
+    Raises:
+        ConfigError: The primary key has several columns, and *key* is not a JSON array of as many.
+    """
+    keys = _spellings(sync, key)
+    with application.warehouse.session(read_only=True) as session:
+        lives = {each: life_of(application.ledger, session, sync.name, each) for each in keys}
+    known = next((each for each, life in lives.items() if life), keys[0])
+    masks = Masks.of(sync, unmask=unmask)
+    return RowLife(sync=sync, key=known, life=lives[known], now=_now(application, sync, keys), masks=masks)
+
+
+def _now(application: Application, sync: Sync, keys: tuple[str, ...]) -> Now:
+    if not sync.enabled:
+        return Now(fault="the sync has `enabled: false`")
+    destination = application.links([sync])[sync.destination].destination
+    return row_now(application.ledger, destination, sync, keys, application.facts)
+
+
+def _spellings(sync: Sync, key: str) -> tuple[str, ...]:
+    """The texts by which the ledger may know *key*, the likeliest first."""
+    columns = sync.primary_key
+    if len(columns) == 1 or key == NULL_KEY:
+        return (key,)
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        parts = None
+    if not isinstance(parts, list) or len(parts) != len(columns):
+        form = json.dumps([f"<{column}>" for column in columns])
+        remedy = f"give a JSON array of {len(columns)} texts: '{form}'"
+        raise ConfigError(Problem("KEY", f"the primary key of '{sync.name}' is {', '.join(columns)}", remedy))
+    texts = [part if isinstance(part, str) else json.dumps(part) for part in parts]
+    return tuple(dict.fromkeys((json.dumps(texts, ensure_ascii=False, separators=(",", ":")), key)))

@@ -4,13 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from dbt_activate.cli.page import columns, facts_table, rendered
-from dbt_activate.cli.spelling import moment
+from dbt_activate.cli.layout import columns, facts_table, moment, rendered
 from dbt_activate.ledger.past import PastBatch, PastRun, RunDetail
 from dbt_activate.reporters.phrases import counted, duration, outcomes
-
-RUNS_FORMAT = "dbt-activate/runs/v1"
-RUN_FORMAT = "dbt-activate/run/v1"
 
 MOST_BATCHES = 20
 """So many batches of a sync are shown to a person; JSON has all of them."""
@@ -18,7 +14,7 @@ MOST_BATCHES = 20
 
 def runs_document(runs: Sequence[PastRun]) -> dict[str, Any]:
     """A list of runs as JSON."""
-    return {"schema": RUNS_FORMAT, "runs": [_run(run) for run in runs]}
+    return {"schema": "dbt-activate/runs/v1", "runs": [_run(run) for run in runs]}
 
 
 def runs_page(runs: Sequence[PastRun], *, color: bool) -> str:
@@ -35,7 +31,11 @@ def runs_page(runs: Sequence[PastRun], *, color: bool) -> str:
 
 def run_document(details: Sequence[RunDetail]) -> dict[str, Any]:
     """A run from the inside as JSON."""
-    return {"schema": RUN_FORMAT, "run_id": details[0].run.run_id, "syncs": [_detail(detail) for detail in details]}
+    syncs = [
+        {**_run(detail.run), "rows": list(map(asdict, detail.tallies)), "batches": list(map(asdict, detail.batches))}
+        for detail in details
+    ]
+    return {"schema": "dbt-activate/run/v1", "run_id": details[0].run.run_id, "syncs": syncs}
 
 
 def run_page(details: Sequence[RunDetail], *, color: bool) -> str:
@@ -48,14 +48,21 @@ def _run(run: PastRun) -> dict[str, Any]:
     return {**asdict(run), "seconds": run.seconds, "outcomes": run.outcomes}
 
 
-def _detail(detail: RunDetail) -> dict[str, Any]:
-    rows = [asdict(tally) for tally in detail.tallies]
-    return {**_run(detail.run), "rows": rows, "batches": [asdict(batch) for batch in detail.batches]}
-
-
 def _parts(detail: RunDetail) -> Iterator[Any]:
     run = detail.run
-    yield facts_table(run.sync, ((name, text) for name, text in _facts(run) if text))
+    facts = {
+        "run": run.run_id,
+        "status": run.status,
+        "reason": run.message,
+        "to": " / ".join(filter(None, (run.destination, run.object))),
+        "started": f"{moment(run.started_at)} UTC",
+        "took": _took(run),
+        "rows": _rows(run),
+        "requests": _number(run.requests),
+        "plan": run.plan_hash,
+        "dbt run": run.dbt_invocation_id,
+    }
+    yield facts_table(run.sync, ((name, text) for name, text in facts.items() if text))
     if detail.tallies:
         rows = ((tally.change, tally.outcome, tally.code or "", str(tally.rows)) for tally in detail.tallies)
         yield ""
@@ -68,32 +75,11 @@ def _parts(detail: RunDetail) -> Iterator[Any]:
         yield f"and {more} more: --output json has them"
 
 
-def _facts(run: PastRun) -> Iterator[tuple[str, str]]:
-    yield "run", run.run_id
-    yield "status", run.status
-    yield "reason", run.message or ""
-    yield "to", " / ".join(filter(None, (run.destination, run.object)))
-    yield "started", f"{moment(run.started_at)} UTC"
-    yield "took", _took(run)
-    yield "rows", _rows(run)
-    yield "requests", _number(run.requests)
-    yield "plan", run.plan_hash or ""
-    yield "dbt run", run.dbt_invocation_id or ""
-
-
 def _batch(batch: PastBatch) -> tuple[str, ...]:
     sent, settled = batch.first_sent_at, batch.settled_at
     took = duration((settled - sent).total_seconds()) if sent and settled else ""
     rows = outcomes(batch.outcomes) or counted(batch.rows, "row")
-    return (
-        str(batch.number),
-        batch.operation or "",
-        batch.delivery or "",
-        batch.state,
-        moment(sent),
-        took,
-        rows,
-    )
+    return str(batch.number), batch.operation or "", batch.delivery or "", batch.state, moment(sent), took, rows
 
 
 def _took(run: PastRun) -> str:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dbt_activate.cli.layout import plain
 from dbt_activate.cli.options import Common, project_options
-from dbt_activate.cli.proposal import Proposal, has_block, spelled, sync_name, with_block
 from dbt_activate.errors import ConfigError, Problem
+from dbt_activate.project.proposal import Proposal, has_block, spelled, sync_name, with_block
 
 if TYPE_CHECKING:
-    from dbt_activate.cli.parts import Parts
+    from dbt_activate.cli.application import Application
     from dbt_activate.project.manifest import Manifest, Node
     from dbt_activate.registry import DestinationKinds
 
@@ -42,11 +41,11 @@ def init_command(common: Common, model: str | None) -> int:
     Nothing that exists is changed but by adding to it: comments in the model's YAML, lines at the end of .gitignore. A
     second call adds nothing.
     """
-    from dbt_activate.cli.parts import Parts
+    from dbt_activate.cli.application import Application
     from dbt_activate.registry import DestinationKinds
 
     kinds = DestinationKinds()
-    parts = Parts(common, kinds)
+    parts = Application(common)
     # Before anything is written: a wrong --project-dir or --model leaves no trace.
     _ = parts.dbt
     block = _Block(parts, kinds, model) if model else None
@@ -75,7 +74,7 @@ def _next(model: str | None) -> str:
     )
 
 
-def _destinations(parts: "Parts") -> Step:
+def _destinations(parts: "Application") -> Step:
     from dbt_activate.project.destinations import FILE, read_destinations
     from dbt_activate.project.faults import Faults
 
@@ -88,15 +87,16 @@ def _destinations(parts: "Parts") -> Step:
     return Step("created", found.place or FILE, note)
 
 
-def _targets(parts: "Parts") -> tuple[tuple[str, ...], str, str]:
+def _targets(parts: "Application") -> tuple[tuple[str, ...], str, str]:
     """The targets of the profile, the active one, and what is to be said of them."""
+    from dbt_activate.cli.layout import one_line
     from dbt_activate.project.dbt_project import read_dbt_yaml
 
     try:
         profile = parts.profile
         raw = read_dbt_yaml(profile.directory / "profiles.yml", "profiles.yml")[profile.name]["outputs"]
     except ConfigError as error:
-        return ("dev",), "dev", f"for the target dev, as the profile cannot be read ({plain(error)})"
+        return ("dev",), "dev", f"for the target dev, as the profile cannot be read ({one_line(error)})"
     return tuple(map(str, raw)), profile.target, f"with an output for the target {profile.target}"
 
 
@@ -142,7 +142,7 @@ _OTHER = """\
 class _Block:
     """The block of one model: found and checked when it is made, written by :meth:`write`."""
 
-    def __init__(self, parts: "Parts", kinds: "DestinationKinds", model: str) -> None:
+    def __init__(self, parts: "Application", kinds: "DestinationKinds", model: str) -> None:
         from dbt_activate.project.manifest import read_manifest
 
         self._parts = parts
@@ -242,7 +242,7 @@ def _taken(manifest: "Manifest") -> Iterator[str]:
             yield from map(str, node.activate)
 
 
-def _package(parts: "Parts") -> Step:
+def _package(parts: "Application") -> Step:
     directory = parts.dbt.directory
     lines = ["packages:", f"  - git: {_repository()}", f"    revision: {_revision()}"]
     there = [directory / name for name in PACKAGE_FILES if (directory / name).exists()]
@@ -271,7 +271,7 @@ def _repository() -> str:
     return named.get("Repository") or named.get("Source") or "https://example.com/dbt-activate.git # its repository"
 
 
-def _gitignore(parts: "Parts") -> Step:
+def _gitignore(parts: "Application") -> Step:
     path = parts.dbt.directory / ".gitignore"
     text = path.read_text("utf-8", "replace") if path.exists() else ""
     there = {line.strip().strip("/").removesuffix("/*") for line in text.splitlines()}
@@ -283,7 +283,7 @@ def _gitignore(parts: "Parts") -> Step:
     return Step("added" if text else "created", path.name, ", ".join(missing))
 
 
-def _ignored(parts: "Parts") -> list[str]:
+def _ignored(parts: "Application") -> list[str]:
     directory = parts.dbt.directory
     target = parts.dbt.target_path
     inside = [target.relative_to(directory).as_posix()] if target.is_relative_to(directory) else []

@@ -8,27 +8,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbt_activate.cli.options import Common, Selection, project_options, selection_options
+from dbt_activate.cli.options import (
+    FILE,
+    READ_FILE,
+    Common,
+    Selection,
+    output_option,
+    project_options,
+    selection_options,
+    unmask_option,
+    yes_option,
+)
 from dbt_activate.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dbt_activate.cli.application import Application, Finished
+    from dbt_activate.cli.application import Application
+    from dbt_activate.cli.execution import Finished
     from dbt_activate.run import RunOptions
     from dbt_activate.values.sync import Sync
-
-
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask, where a terminal would be asked.")
 
 
 @click.command("plan")
 @selection_options
 @project_options
 @click.option("--show", type=click.IntRange(0), default=0, help="Show this many rows of each sync, old and new values.")
-@click.option("--unmask", is_flag=True, help="Show columns that are tagged as personal data, too.")
-@click.option(
-    "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True, help="The form."
-)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan, for `sync --plan`.")
+@unmask_option
+@output_option("table", "json", "markdown")
+@click.option("--out", type=FILE, help="Save the plan, for `sync --plan`.")
 @click.option("--full-resync", is_flag=True, help="Plan as if every row had to be sent again.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many rows of each sync.")
 def plan_command(
@@ -42,33 +48,28 @@ def plan_command(
     limit: int | None,
 ) -> int:
     """Show what a sync would do, row by row and field by field. Writes nothing, neither here nor there."""
-    from dbt_activate.cli.application import Application, Execution
-    from dbt_activate.cli.planfile import write_plan
+    from dbt_activate.cli.application import Application
+    from dbt_activate.cli.execution import rehearse
     from dbt_activate.cli.planview import PlanView
-    from dbt_activate.cli.reporting import warn
     from dbt_activate.planning.diff import Scope
+    from dbt_activate.reporters.planfile import write_plan
     from dbt_activate.run import RunOptions
 
     application = Application(common)
     syncs = application.syncs(selection)
     view = PlanView(show=show, unmask=unmask)
     options = RunOptions(dry=True, scope=Scope(full=full_resync), limit=limit)
-    finished = Execution(application=application, report=warn, options=options).run(syncs, view.look)
-    click.echo(view.render(finished.results, output, color=common.color and sys.stdout.isatty()))
-    if out is not None:
-        write_plan(out, finished.results)
+    finished = rehearse(application, syncs, options, view.look)
+    click.echo(view.render(finished.results, output, color=common.colored))
+    for path in filter(None, (application.artifacts / "plan.json", out)):
+        write_plan(path, finished.results)
     return finished.exit_code
 
 
 @click.command("sync")
 @selection_options
 @project_options
-@click.option(
-    "--plan",
-    "plan_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Do exactly this plan, or nothing.",
-)
+@click.option("--plan", "plan_file", type=READ_FILE, help="Do exactly this plan, or nothing.")
 @click.option("--dry-run", is_flag=True, help="Plan only; write nothing.")
 @click.option("--full-resync", is_flag=True, help="Send every row again, equal or not.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many rows of each sync.")
@@ -92,8 +93,8 @@ def sync_command(
 ) -> int:
     """Deliver what changed since it was last confirmed, and remember what is confirmed now."""
     from dbt_activate.cli.application import Application
-    from dbt_activate.cli.planfile import read_plan
     from dbt_activate.planning.diff import Scope
+    from dbt_activate.reporters.planfile import read_plan
     from dbt_activate.run import RunOptions
 
     application = Application(common)
@@ -189,13 +190,11 @@ def _confirm(sync: "Sync", *, mark_synced: bool, yes: bool) -> None:
 def _run(
     application: "Application", syncs: "tuple[Sync, ...]", options: "RunOptions", command: str, *, yes: bool
 ) -> "Finished":
-    from dbt_activate.cli.application import Execution
-    from dbt_activate.cli.reporting import reporting, write_artifacts
+    from dbt_activate.cli.execution import execute, write_artifacts
 
     if not yes and not options.dry and sys.stdin.isatty() and sys.stdout.isatty():
         _ask(application, syncs, options)
-    with reporting(application, quiet=application.common.quiet) as report:
-        finished = Execution(application=application, report=report, options=options).run(syncs)
+    finished = execute(application, syncs, options)
     arguments = {"command": command, "syncs": [sync.name for sync in syncs], "dry_run": options.dry}
     write_artifacts(application, finished, arguments)
     return finished
@@ -203,13 +202,11 @@ def _run(
 
 def _ask(application: "Application", syncs: "tuple[Sync, ...]", options: "RunOptions") -> None:
     """Show what would be sent, and ask a person for leave."""
-    from dbt_activate.cli.application import Execution
+    from dbt_activate.cli.execution import rehearse
     from dbt_activate.cli.planview import PlanView
-    from dbt_activate.cli.reporting import warn
 
-    view = PlanView(show=0, unmask=False)
-    rehearsal = Execution(application=application, report=warn, options=replace(options, dry=True))
-    results = rehearsal.run(syncs, view.look).results
+    view = PlanView()
+    results = rehearse(application, syncs, replace(options, dry=True), view.look).results
     if any(result.census is not None and result.census.planned for result in results):
         click.echo(view.render(results, "table", color=application.common.color))
         click.confirm("Send this?", abort=True)

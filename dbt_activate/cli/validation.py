@@ -1,73 +1,17 @@
 """Everything about a project that can be checked before a run: without a network, or with one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from dbt_activate.cli.application import Application
+from dbt_activate.cli.application import Application, below
 from dbt_activate.cli.inquiry import ask
 from dbt_activate.errors import ConfigError, Problem, WarehouseError
+from dbt_activate.project.catalog import FILE, RENEW, Catalog, read_catalog
 from dbt_activate.project.checks import check_against, check_columns, check_overlaps
 from dbt_activate.project.expressions import engine_of, read_expression
 from dbt_activate.project.faults import Faults
 from dbt_activate.project.field_maps import field_place
 from dbt_activate.project.loading import Project
 from dbt_activate.values.sync import Sql, Sync
-
-CATALOG = "catalog.json"
-_RENEW = "`dbt docs generate` writes a new one"
-
-
-class _CatalogColumn(msgspec.Struct, frozen=True):
-    type: str = ""
-
-
-class _CatalogNode(msgspec.Struct, frozen=True):
-    columns: dict[str, _CatalogColumn] = {}
-
-
-class Catalog(msgspec.Struct, frozen=True):
-    """``catalog.json``: the columns that the relations had when ``dbt docs generate`` looked."""
-
-    metadata: dict[str, Any] = {}
-    nodes: dict[str, _CatalogNode] = {}
-
-    def columns(self, unique_id: str) -> Mapping[str, str]:
-        """Column to type of a node; empty where it was not built then."""
-        node = self.nodes.get(unique_id)
-        return {name: column.type for name, column in node.columns.items()} if node else {}
-
-    def is_older_than(self, path: Path) -> bool:
-        """Whether *path* was written after the catalog; so, too, where either time is not known."""
-        try:
-            made = datetime.fromisoformat(str(self.metadata.get("generated_at"))).timestamp()
-            return path.stat().st_mtime > made
-        except (ValueError, OSError):
-            return True
-
-
-def read_catalog(project: Project) -> Catalog:
-    """The catalog beside the manifest; an empty one where there is none.
-
-    Raises:
-        ConfigError: The file is broken.
-    """
-    path = project.target_path / CATALOG
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Catalog)
-    except FileNotFoundError:
-        return Catalog()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(Problem(_place(project), f"this is no catalog of dbt: {error}", _RENEW)) from error
-
-
-def _place(project: Project) -> str:
-    path = project.target_path / CATALOG
-    return path.relative_to(project.directory).as_posix() if path.is_relative_to(project.directory) else str(path)
 
 
 @dataclass(slots=True)
@@ -92,19 +36,25 @@ class Validation:
         """2 for what a user has to correct, 1 for a destination that did not answer."""
         return 2 if len(self.faults) else int(bool(self.unreachable))
 
-    def offline(self) -> None:
-        """Check all that needs no network.
+    def check(self, *, online: bool) -> None:
+        """Check all that needs no network, and where *online* all that does.
 
         Raises:
             ConfigError: The project cannot be loaded: with everything that is wrong in it.
         """
-        catalog = self.faults.attempt(read_catalog, self.project) or Catalog()
+        self._offline()
+        if online:
+            self._online()
+
+    def _offline(self) -> None:
+        path = self.project.target_path / FILE
+        catalog = self.faults.attempt(read_catalog, path, self._catalog_place) or Catalog()
         for sync in self.project.syncs:
             self._check_columns(sync, catalog)
         self.faults.extend(check_overlaps(self.project.syncs))
         self._check_objects()
 
-    def online(self) -> None:
+    def _online(self) -> None:
         """Check enabled syncs against their models as they are built, and against their destinations as they are."""
         enabled = [sync for sync in self.project.syncs if sync.enabled]
         try:
@@ -113,6 +63,10 @@ class Validation:
             profile = self.project.profile
             self.faults.add(f"profiles.yml, {profile.name}.outputs.{profile.target}", str(error))
         self._check_live_objects(enabled)
+
+    @property
+    def _catalog_place(self) -> str:
+        return below(self.project.target_path / FILE, self.project.directory)
 
     @property
     def _engine(self) -> str:
@@ -130,7 +84,7 @@ class Validation:
         self.faults.extend(self._doubted(problem, sync) if doubtful else problem for problem in problems)
 
     def _doubted(self, problem: Problem, sync: Sync) -> Problem:
-        note = f"if {sync.model.file} has changed since {_place(self.project)} was made, {_RENEW}"
+        note = f"if {sync.model.file} has changed since {self._catalog_place} was made, {RENEW}"
         return replace(problem, remedy=f"{problem.remedy}; {note}" if problem.remedy else note)
 
     def _check_sql(self, sync: Sync) -> None:

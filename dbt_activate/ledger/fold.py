@@ -5,6 +5,8 @@ beside the old ones and told apart by their run, then the old ones go: both in o
 either state, and a second fold of the same run changes nothing.
 """
 
+from collections.abc import Sequence
+
 from dbt_activate.contracts import Session
 from dbt_activate.ledger.store import Ledger
 from dbt_activate.ledger.tables import LEDGER, TABLES
@@ -24,6 +26,13 @@ def fold(ledger: Ledger, session: Session, *, sync: str, run_id: str) -> None:
     )
     _fold_confirmed(ledger, session, sync, run_id, basis)
     _fold_rejects(ledger, session, sync, run_id, basis)
+    distrust(
+        ledger,
+        session,
+        sync,
+        f"SELECT key FROM {ledger.table('row_log')} WHERE sync = ? AND run_id = ? AND outcome IN ('failed', 'unknown')",
+        [sync, run_id],
+    )
     session.execute(f"UPDATE {ledger.table('runs')} SET folded = TRUE WHERE sync = ? AND run_id = ?", [sync, run_id])
 
 
@@ -89,6 +98,16 @@ def _fold_rejects(ledger: Ledger, session: Session, sync: str, run_id: str, basi
         f"DELETE FROM {table} WHERE sync = ? AND run_id <> ? AND key IN"
         f" (SELECT key FROM {log} WHERE sync = ? AND run_id = ? AND outcome <> 'aborted')",
         [sync, run_id, sync, run_id],
+    )
+
+
+def distrust(ledger: Ledger, session: Session, sync: str, keys: str, parameters: Sequence[object]) -> None:
+    """Let rows be sent again even if they go back to what was confirmed: something else may have reached them since.
+
+    *keys* is SQL: what stands between the brackets of ``IN ()``.
+    """
+    session.execute(
+        f"UPDATE {ledger.of(sync)} SET fingerprint = NULL, payload_hash = NULL WHERE key IN ({keys})", parameters
     )
 
 

@@ -175,12 +175,12 @@ class RunJournal:
             "key": result.key,
             "change": row.change.value,
             "outcome": result.outcome.value,
-            "code": result.code,
-            "field": result.field,
-            "pointer": result.pointer,
-            "message": result.message,
-            "record_id": result.record_id,
-            "request_id": result.request_id,
+            "code": _storable(result.code),
+            "field": _storable(result.field),
+            "pointer": _storable(result.pointer),
+            "message": _storable(result.message),
+            "record_id": _storable(result.record_id),
+            "request_id": _storable(result.request_id),
             "fingerprint": row.fingerprint,
             "incarnation": row.incarnation,
             "revision": row.payload.revision if row.payload else 0,
@@ -202,7 +202,7 @@ class RunJournal:
             "field_hashes": None if keeps else _text(hashed),
             "theirs": _text(result.theirs) if keeps else None,
             "identity": _text(payload.identity),
-            "record_id": result.record_id or payload.record_id,
+            "record_id": _storable(result.record_id) or payload.record_id,
             "payload_hash": payload.payload_hash,
         }
 
@@ -237,6 +237,11 @@ def changed_fields(payload: Payload) -> tuple[str, ...] | None:
         return None
     before, now = payload.before, payload.fields
     return tuple(sorted(name for name in {*before, *now} if before.get(name) != now.get(name)))
+
+
+def _storable(text: str | None) -> str | None:
+    """What a destination said, without characters that not every engine can store: an ack must never fail."""
+    return None if text is None else text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _text(value: object) -> str | None:

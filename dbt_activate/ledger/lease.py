@@ -73,9 +73,12 @@ def acquire(ledger: Ledger, session: Session, clock: Clock, *, sync: str, run_id
     table = ledger.table("leases")
     holder = secrets.token_hex(16)
     asked = clock.monotonic()
-    with session.transaction():
-        if not list(session.rows(f"SELECT 1 FROM {table} WHERE sync = ?", [sync])):
-            session.execute(f"INSERT INTO {table} (sync, epoch) VALUES (?, 0)", [sync])
+    if not _is_known(session, table, sync):
+        with session.transaction():
+            # First runs of the same moment wait for each other at this row: a sync must not have two leases.
+            session.execute(f"UPDATE {ledger.table('meta')} SET value = value WHERE name = 'version'")
+            if not _is_known(session, table, sync):
+                session.execute(f"INSERT INTO {table} (sync, epoch) VALUES (?, 0)", [sync])
     with session.transaction():
         session.execute(
             f"UPDATE {table} SET holder = ?, epoch = epoch + 1, run_id = ?, host = ?, pid = ?,"
@@ -95,6 +98,10 @@ def acquire(ledger: Ledger, session: Session, clock: Clock, *, sync: str, run_id
     return Lease(
         ledger=ledger, clock=clock, sync=sync, holder=holder, epoch=int(str(found[1])), deadline=asked + TTL_SECONDS
     )
+
+
+def _is_known(session: Session, table: str, sync: str) -> bool:
+    return bool(list(session.rows(f"SELECT 1 FROM {table} WHERE sync = ?", [sync])))
 
 
 def _expiry(ledger: Ledger) -> str:

@@ -3,7 +3,7 @@
 import json
 
 from dbt_activate.contracts import Session
-from dbt_activate.ledger.fold import fold
+from dbt_activate.ledger.fold import distrust, fold
 from dbt_activate.ledger.lease import Lease
 from dbt_activate.ledger.store import Ledger, values
 from dbt_activate.ledger.tables import TABLES
@@ -21,13 +21,17 @@ def recover(ledger: Ledger, session: Session, lease: Lease) -> int:
     """
     with session.transaction():
         lease.renew(session)
-        doubtful = _mark_doubtful(ledger, session, lease)
+        started = _started(ledger, session, lease)
+        doubtful = _mark_doubtful(ledger, session, lease, started)
         for run_id in _open_runs(ledger, session, lease):
             fold(ledger, session, sync=lease.sync, run_id=run_id)
             session.execute(
                 f"UPDATE {ledger.table('runs')} SET status = 'crashed' WHERE sync = ? AND run_id = ?",
                 [lease.sync, run_id],
             )
+        for batch in started:
+            keys = json.loads(str(batch[4]))
+            distrust(ledger, session, lease.sync, ", ".join("?" * len(keys)), keys)
     return doubtful
 
 
@@ -38,7 +42,8 @@ def _open_runs(ledger: Ledger, session: Session, lease: Lease) -> list[str]:
     return [str(row[0]) for row in session.rows(statement, [lease.sync, lease.epoch])]
 
 
-def _mark_doubtful(ledger: Ledger, session: Session, lease: Lease) -> int:
+def _started(ledger: Ledger, session: Session, lease: Lease) -> list[tuple[object, ...]]:
+    """The batches of earlier runs of which nobody knows the end."""
     batches = ledger.table("batches")
     statement = (
         f"SELECT run_id, number, operation, delivery, keys, idempotency_key FROM {batches} AS s"
@@ -46,13 +51,16 @@ def _mark_doubtful(ledger: Ledger, session: Session, lease: Lease) -> int:
         f" (SELECT 1 FROM {batches} AS d WHERE d.sync = s.sync AND d.run_id = s.run_id AND d.number = s.number"
         " AND d.state <> 'started')"
     )
-    started = list(session.rows(statement, [lease.sync, lease.epoch]))
+    return list(session.rows(statement, [lease.sync, lease.epoch]))
+
+
+def _mark_doubtful(ledger: Ledger, session: Session, lease: Lease, started: list[tuple[object, ...]]) -> int:
     lines = [line for row in started for line in _doubtful(ledger, session, lease, row)]
     columns = TABLES["row_log"]
     session.append(ledger.table("row_log"), columns, (values(line, columns) for line in lines))
     resolved = [_resolved(lease, row) for row in started]
     columns = TABLES["batches"]
-    session.append(batches, columns, (values(line, columns) for line in resolved))
+    session.append(ledger.table("batches"), columns, (values(line, columns) for line in resolved))
     return len(lines)
 
 

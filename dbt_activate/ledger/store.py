@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbt_activate.contracts import Session, Warehouse
-from dbt_activate.errors import LedgerError
+from dbt_activate.errors import LedgerError, WarehouseError
 from dbt_activate.ledger.tables import LEDGER, LEDGER_PREFIX, MIGRATIONS, TABLES, VERSION
 
 
@@ -56,17 +56,18 @@ class Ledger:
         """Make what is missing: schema, tables, the table of *sync*; migrate an older layout."""
         version = self.version(session)
         if version is None:
-            session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.warehouse.dialect.quote(self.schema)}")
-            with session.transaction():
-                self._create(session, TABLES)
-                facts = {"version": str(VERSION), "hash_key": secrets.token_hex(32)}
-                session.append(self.table("meta"), TABLES["meta"], facts.items())
+            self._found(session)
         elif version < VERSION:
             self._migrate(session, version)
         if renamed_from is not None and self.has(session, renamed_from) and not self.has(session, sync):
             self._rename(session, renamed_from, sync)
-        with session.transaction():
-            self._create(session, {LEDGER_PREFIX + sync: LEDGER})
+        try:
+            with session.transaction():
+                self._create(session, {LEDGER_PREFIX + sync: LEDGER})
+        except WarehouseError:
+            # Two first runs at the same time: the other one has made it.
+            if not self.has(session, sync):
+                raise
 
     def fact(self, session: Session, name: str) -> str | None:
         """One value of the table ``meta``."""
@@ -79,6 +80,15 @@ class Ledger:
             session.execute(f"DROP TABLE IF EXISTS {self.of(sync)}")
             session.execute(f"DELETE FROM {self.table('rejects')} WHERE sync = ?", [sync])
             session.execute(f"UPDATE {self.table('leases')} SET binding = NULL WHERE sync = ?", [sync])
+            # What a crashed run left open is forgotten, too: else the next run would remember it again.
+            session.execute(f"UPDATE {self.table('runs')} SET folded = TRUE WHERE sync = ?", [sync])
+            batches = self.table("batches")
+            session.execute(
+                f"UPDATE {batches} AS s SET state = 'resolved' WHERE sync = ? AND state = 'started' AND NOT EXISTS"
+                f" (SELECT 1 FROM {batches} AS d WHERE d.sync = s.sync AND d.run_id = s.run_id"
+                " AND d.number = s.number AND d.state <> 'started')",
+                [sync],
+            )
 
     def confirmed_query(self, session: Session, sync: str) -> str:
         """SQL: what *sync* confirmed, as planning wants it; no rows where there is no ledger yet.
@@ -123,6 +133,20 @@ class Ledger:
         )
         return bool(list(session.rows(statement, [self.schema, table])))
 
+    def _found(self, session: Session) -> None:
+        """Make schema and tables, in one transaction; another first run may do so at the same time."""
+        meta = self.table("meta")
+        fact = f"INSERT INTO {meta} (name, value) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM {meta} WHERE name = ?)"
+        try:
+            with session.transaction():
+                session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.warehouse.dialect.quote(self.schema)}")
+                self._create(session, TABLES)
+                for name, value in {"version": str(VERSION), "hash_key": secrets.token_hex(32)}.items():
+                    session.execute(fact, [name, value, name])
+        except WarehouseError:
+            if self.version(session) is None:
+                raise
+
     def _create(self, session: Session, tables: Mapping[str, Mapping[str, str]]) -> None:
         types = self.warehouse.dialect.types
         for name, columns in tables.items():
@@ -144,7 +168,9 @@ class Ledger:
         quoted = self.warehouse.dialect.quote(LEDGER_PREFIX + new)
         with session.transaction():
             session.execute(f"ALTER TABLE {self.of(old)} RENAME TO {quoted}")
-            for table in ("rejects", "row_log", "runs", "batches"):
+            # The lease goes along: epoch and binding are the ledger's, and a run that still holds it is fenced.
+            session.execute(f"DELETE FROM {self.table('leases')} WHERE sync = ?", [new])
+            for table in ("leases", "rejects", "row_log", "runs", "batches"):
                 session.execute(f"UPDATE {self.table(table)} SET sync = ? WHERE sync = ?", [new, old])
 
 

@@ -105,12 +105,30 @@ def write_results(
     """
     document = results_document(results=results, metadata=metadata, args=args, elapsed_seconds=elapsed_seconds)
     try:
-        _replace(path, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        write_whole(path, json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
     except OSError as error:
         raise ActivateError(
             f"{path}: the results of the run cannot be written: {error.strerror or error};"
             " the ledger has them: dbt-activate runs"
         ) from error
+
+
+def write_whole(path: Path, text: str, *, private: bool = False) -> None:
+    """Put *text* into *path* in one step, with the folders above it; where *private*, for its owner's eyes only.
+
+    Raises:
+        OSError: It cannot be written; what stood there before still does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own, and not a temporary file: those are unreadable for everybody else.
+    with TemporaryDirectory(dir=path.parent, prefix=".writing-") as room:
+        draft = Path(room) / path.name
+        draft.touch(0o600 if private else 0o666)
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
 
 
 @cache
@@ -173,15 +191,3 @@ def _census(census: Census) -> dict[str, object]:
         "withheld": census.withheld,
         "first": census.first,
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A folder of its own, and not a temporary file: those are unreadable for everybody else.
-    with TemporaryDirectory(dir=path.parent, prefix=".results-") as room:
-        draft = Path(room) / path.name
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)

@@ -1,6 +1,5 @@
 """The shops that acceptance tests send from."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -10,10 +9,7 @@ import pytest
 
 from dbt_activate.sandbox.options import SandboxOptions
 from dbt_activate.sandbox.server import RunningSandbox
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from shops import PostgresShop, Sandbox, Shop, copy_of, postgres_connection, run_dbt, write_project
+from tests.acceptance.shops import PostgresShop, Sandbox, Shop, copy_of, postgres_connection, run_dbt, write_project
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +56,7 @@ def shop(built: Path, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def postgres_shop(
     built_in_postgres: tuple[Path, str], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PostgresShop]:
+) -> PostgresShop:
     """A shop whose warehouse is PostgreSQL, with the rows that dbt built and no ledger."""
     template, schema = built_in_postgres
     shop = PostgresShop(copy_of(template, tmp_path), sandbox, monkeypatch.setenv)
@@ -70,7 +66,7 @@ def postgres_shop(
         connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_activate" CASCADE'.encode())
         connection.execute(f'DROP TABLE IF EXISTS "{schema}".people'.encode())
         connection.execute(f'CREATE TABLE "{schema}".people AS TABLE "{schema}".people_as_built'.encode())
-    yield shop
+    return shop
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

@@ -1,6 +1,6 @@
 """A small shop for acceptance tests: a dbt project that a real dbt built, its warehouse, and a sandbox to send to.
 
-The project is built once; each test has a copy of it. Rows are changed in the warehouse itself, as a later `dbt run` would.
+The project is built once; each test has a copy of it. Rows are changed in the warehouse itself, as dbt would.
 """
 
 import io
@@ -40,7 +40,9 @@ POSTGRES = {
 }
 
 _CONTACT = "{email: email, firstname: name, jobtitle: {column: points, transform: [string]}}"
-_ROW = "{id: id, email: email, name: name, points: points}"
+_CRM = f"object: contacts, identifier: email, purpose: care, fields: {_CONTACT}"
+_ROW = "purpose: care, fields: {id: id, email: email, name: name, points: points}"
+_TABLE = f"identifier: id, {_ROW}"
 _VALUES = ",\n  ".join(f"({key}, '{email}', '{name}', {points})" for key, (email, name, points) in PEOPLE.items())
 
 PROJECT: Mapping[str, str] = {
@@ -85,15 +87,15 @@ models:
     config:
       meta:
         activate:
-          crm_people: {{destination: crm, object: contacts, identifier: email, purpose: care, fields: {_CONTACT}, tags: [crm]}}
-          crm_archived: {{destination: crm_b, object: contacts, identifier: email, purpose: care, fields: {_CONTACT}, on_removed: archive}}
-          crm_cleared: {{destination: crm_c, object: contacts, identifier: email, purpose: care, fields: {_CONTACT}, on_removed: clear}}
-          hook_ignored: {{destination: hook, object: kept, identifier: id, purpose: care, fields: {_ROW}}}
-          hook_deleted: {{destination: hook, object: mirrored, mode: mirror, identifier: id, purpose: care, fields: {_ROW}}}
-          hook_appended: {{destination: journal, object: journal, mode: append, purpose: care, fields: {_ROW}}}
-          in_sqlite: {{destination: lite, object: people, mode: mirror, identifier: id, purpose: care, fields: {_ROW}}}
-          in_duckdb: {{destination: duck, object: people, mode: mirror, identifier: id, purpose: care, fields: {_ROW}}}
-          in_postgres: {{destination: post, object: people, mode: mirror, identifier: id, purpose: care, fields: {_ROW}}}
+          crm_people: {{{_CRM}, destination: crm, tags: [crm]}}
+          crm_archived: {{{_CRM}, destination: crm_b, on_removed: archive}}
+          crm_cleared: {{{_CRM}, destination: crm_c, on_removed: clear}}
+          hook_ignored: {{{_TABLE}, destination: hook, object: kept}}
+          hook_deleted: {{{_TABLE}, destination: hook, object: mirrored, mode: mirror}}
+          hook_appended: {{{_ROW}, destination: journal, object: journal, mode: append}}
+          in_sqlite: {{{_TABLE}, destination: lite, object: people, mode: mirror}}
+          in_duckdb: {{{_TABLE}, destination: duck, object: people, mode: mirror}}
+          in_postgres: {{{_TABLE}, destination: post, object: people, mode: mirror}}
     columns:
       - {{name: id, data_type: integer, data_tests: [unique, not_null]}}
       - name: email
@@ -104,8 +106,8 @@ models:
     config:
       meta:
         activate:
-          crowd_upserted: {{destination: crm_d, object: contacts, identifier: email, fields: {_CONTACT}, guards: {{max_changed: 100%}}}}
-          crowd_created: {{destination: crm_e, object: contacts, mode: insert, identifier: email, fields: {_CONTACT}}}
+          crowd_upserted: {{{_CRM}, destination: crm_d, guards: {{max_changed: 100%}}}}
+          crowd_created: {{{_CRM}, destination: crm_e, mode: insert}}
     columns:
       - {{name: id, data_tests: [unique, not_null]}}
 """,
@@ -117,7 +119,7 @@ _HOOK = (
     " headers: {Authorization: \"Bearer {{ env_var('HOOK_TOKEN') }}\"}, delivery: %s}"
 )
 _OUTPUTS: Mapping[str, str] = {
-    **{name: _SANDBOX for name in ("crm", "crm_b", "crm_c", "crm_d", "crm_e")},
+    **dict.fromkeys(("crm", "crm_b", "crm_c", "crm_d", "crm_e"), _SANDBOX),
     "hook": _HOOK % "upsert",
     "journal": _HOOK % "append",
     "lite": "{type: sqlite, path: lite.sqlite}",
@@ -179,13 +181,13 @@ class Sandbox:
         self.url = url
 
     def get(self, path: str) -> Any:
-        with urlopen(f"{self.url}{path}", timeout=60) as answer:
+        with urlopen(f"{self.url}{path}", timeout=60) as answer:  # noqa: S310 - our own sandbox
             return json.load(answer)
 
     def send(self, method: str, path: str, body: object = None) -> None:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        with urlopen(Request(f"{self.url}{path}", data, headers, method=method), timeout=60):  # noqa: S310 - our own
+        with urlopen(Request(f"{self.url}{path}", data, headers, method=method), timeout=60):  # noqa: S310 - our own sandbox
             pass
 
     def fault(self, kind: str, **settings: object) -> None:
@@ -309,7 +311,7 @@ class Shop:
         return {path.relative_to(self.directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in paths}
 
     def everywhere(self) -> object:
-        """The warehouse, the project's files, and what the sandbox holds and was told; all but the log of our runs."""
+        """The warehouse, the project's files, and what the sandbox holds and was told; but no log of what we did."""
         counts = self.sandbox.get("/_sandbox/counts")
         state = self.sandbox.get("/_sandbox/state")
         told = (counts["write"], counts["read"], state["records"], state["objects"])
@@ -337,8 +339,8 @@ class Shop:
 
 
 def _is_told(name: str) -> bool:
-    """Whether a file is looked at elsewhere, or is the log, which is there to be written to."""
-    return name.startswith("shop.duckdb") or name == "target/activate/activate.log"
+    """Whether a file is looked at elsewhere, or tells what was just done: the log, and the last plan."""
+    return name.startswith("shop.duckdb") or name in ("target/activate/activate.log", "target/activate/plan.json")
 
 
 class PostgresShop(Shop):

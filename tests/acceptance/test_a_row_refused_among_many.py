@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from shops import CROWD, Shop, outcomes
+
+from tests.acceptance.shops import CROWD, Shop, outcomes
 
 REFUSED = 7_777
 BATCH = 100

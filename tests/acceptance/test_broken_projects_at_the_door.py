@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from shops import Shop
+
+from tests.acceptance.shops import Shop
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,14 @@ def _replace(name: str, old: str, new: str) -> Callable[[Shop], object]:
     return lambda shop: shop.replace(name, old, new)
 
 
+def _add_bare_key(shop: Shop) -> None:
+    shop.replace("models/models.yml", "  - name: crowd\n", "  - name: crowd\n    activate: {a: {}}\n")
+
+
+def _leave(_shop: Shop) -> None:
+    """Leave the project sound: the command line is wrong."""
+
+
 PROJECTS = (
     Broken("no dbt project", _remove("dbt_project.yml"), "dbt_project.yml: there is no such file"),
     Broken("no manifest", _remove("target/manifest.json"), "run `dbt parse`, `dbt build` or `dbt run` first"),
@@ -63,22 +72,20 @@ PROJECTS = (
     Broken("a column there is not", _field("firstname", "nmae"), "did you mean 'name'?"),
     Broken("SQL that does not parse", _field("firstname", {"sql": "upper((name"}), "fields.firstname"),
     Broken("personal data without a purpose", lambda shop: shop.edit_blocks(_without_purpose), "purpose"),
-    Broken("a bare activate key", lambda shop: _add_bare_key(shop), "activate"),
-    Broken("a model that was never built", lambda shop: shop.execute("DROP TABLE people"), "run `dbt run --select people`"),
-    Broken("a selection of nothing", lambda shop: None, "it selects no sync", ("sync", "-s", "tag:nowhere")),
-    Broken("variables that are no YAML", lambda shop: None, "--vars", ("sync", "--vars", "{a: [")),
+    Broken("a bare activate key", _add_bare_key, "activate"),
+    Broken(
+        "a model that was never built", lambda shop: shop.execute("DROP TABLE people"), "run `dbt run --select people`"
+    ),
+    Broken("a selection of nothing", _leave, "it selects no sync", ("sync", "-s", "tag:nowhere")),
+    Broken("variables that are no YAML", _leave, "--vars", ("sync", "--vars", "{a: [")),
     Broken("a plan that is none", _write("plan.json", "{}"), "is no plan", ("sync", "--plan", "plan.json")),
-    Broken("an option there is not", lambda shop: None, "--dry-runn", ("sync", "--dry-runn")),
-    Broken("a sync there is not", lambda shop: None, "there is no sync of this name", ("reset", "crm_peple", "--yes")),
+    Broken("an option there is not", _leave, "--dry-runn", ("sync", "--dry-runn")),
+    Broken("a sync there is not", _leave, "there is no sync of this name", ("reset", "crm_peple", "--yes")),
 )
 
 
 def _without_purpose(blocks: dict[str, dict[str, object]]) -> None:
     del blocks["crm_people"]["purpose"]
-
-
-def _add_bare_key(shop: Shop) -> None:
-    shop.replace("models/models.yml", "  - name: crowd\n", "  - name: crowd\n    activate: {a: {}}\n")
 
 
 @pytest.mark.slow

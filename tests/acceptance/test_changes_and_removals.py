@@ -1,10 +1,11 @@
-"""What must be shown, 3: what changed is found, what is gone is treated as configured, what comes back is sent again."""
+"""What must be shown, 3: what changed is found, what is gone is treated as told, what comes back is sent again."""
 
 from collections.abc import Callable, Mapping
 
 import duckdb
 import pytest
-from shops import PEOPLE, Shop, outcomes
+
+from tests.acceptance.shops import PEOPLE, Shop, outcomes
 
 Rows = Mapping[int, tuple[object, ...]]
 
@@ -146,7 +147,7 @@ def _keep_in_step(shop: Shop, sync: str, read: Callable[[], Rows]) -> None:
     shop.execute("UPDATE people SET name = 'D''Éé \"x\"; --' WHERE id = 4")
     shop.execute("DELETE FROM people WHERE id IN (1, 5)")
     assert shop.sync(sync)["counts"] == {"changed": {"succeeded": 1}, "removed": {"succeeded": 2}}
-    kept = {2: PEOPLE[2], 3: PEOPLE[3], 4: ("dee@example.com", "D'Éé \"x\"; --", 40)}
+    kept = {2: PEOPLE[2], 3: PEOPLE[3], 4: ("dee@example.com", 'D\'Éé "x"; --', 40)}
     assert read() == kept
     shop.execute("INSERT INTO people SELECT 5, 'eve@example.com', 'Eve', 50, updated_at FROM people WHERE id = 2")
     assert shop.sync(sync)["counts"] == {"added": {"succeeded": 1}}

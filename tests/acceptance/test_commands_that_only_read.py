@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from shops import Shop
+
+from tests.acceptance.shops import Shop
 
 LOOKS = (
     ("validate",),

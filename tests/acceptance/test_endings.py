@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from shops import Shop, outcomes
+
+from tests.acceptance.shops import Shop, outcomes
 
 ROWS = 3_000
 PATIENCE = 20.0
@@ -28,11 +29,11 @@ def _until(condition: object, process: "subprocess.Popen[str]") -> None:
 
 
 @contextmanager
-def _slow_sync(shop: Shop, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+def _slow_sync(shop: Shop, name: str = "crowd_created") -> "Iterator[subprocess.Popen[str]]":
     """A sync of the crowd that has sent a few batches, and would take minutes for all."""
     shop.execute("DELETE FROM crowd WHERE id > ?", ROWS)
     shop.sandbox.fault("slow", path="/crm/v3/objects/", seconds=1.5)
-    process = shop.start("sync", "-s", "crowd_created", "--threads", "2", *arguments)
+    process = shop.start("sync", "-s", name, "--threads", "2")
     try:
         _until(lambda: shop.sandbox.writes >= 2, process)
         yield process
@@ -108,18 +109,18 @@ def test_a_run_beside_another_is_told_at_once_that_it_is_locked_out(shop: Shop) 
 @pytest.mark.slow
 def test_a_killed_run_loses_nothing_and_sends_nothing_twice(shop: Shop) -> None:
     """`kill -9` in the middle; when its lease has run out the next run finds what it left."""
-    with _slow_sync(shop) as process:
+    with _slow_sync(shop, "crowd_upserted") as process:
         process.kill()
         process.communicate()
-    assert shop.sync("crowd_created")["status"] == "locked", "the lease is still the dead run's"
+    assert shop.sync("crowd_upserted")["status"] == "locked", "the lease is still the dead run's"
     shop.sandbox.heal()
     shop.execute("UPDATE main_activate.leases SET expires_at = expires_at - INTERVAL '1' HOUR")
 
-    entry = shop.sync("crowd_created")
+    entry = shop.sync("crowd_upserted")
 
-    assert entry["exit"] == 0
+    assert entry["exit"] == 0, entry["outcomes"]
     assert len(shop.sandbox.contacts()) == ROWS
-    assert shop.sync("crowd_created")["requests"] == 0
+    assert shop.sync("crowd_upserted")["requests"] == 0
 
 
 @pytest.mark.slow
@@ -130,7 +131,7 @@ def test_exit_codes_say_what_became_of_a_run(shop: Shop) -> None:
     shop.execute("UPDATE people SET email = 'nobody at all' WHERE id = 1")
     assert shop.sync("crm_people")["exit"] == 1
     assert shop.sync("crm_people")["exit"] == 0, "what is held is no news"
-    assert shop.run("sync", "-s", "no_such_sync").code == 2
+    assert shop.run("sync", "-s", "tag:no_such_tag").code == 2
     shop.execute("DELETE FROM people")
     entry = shop.sync("crm_people")
     assert (entry["exit"], entry["status"]) == (1, "blocked")

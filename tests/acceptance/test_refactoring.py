@@ -1,7 +1,8 @@
 """What must be shown, 4: what changes the warehouse's spelling of a row, and not the row, sends nothing."""
 
 import pytest
-from shops import Shop, run_dbt
+
+from tests.acceptance.shops import Shop, run_dbt
 
 
 @pytest.mark.slow

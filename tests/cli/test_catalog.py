@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from dbt_activate.cli.publication import destinations_schema
 from dbt_activate.errors import ConfigError, Problem
 from dbt_activate.project.destinations import DestinationKind
+from dbt_activate.project.publication import destinations_schema
 from dbt_activate.registry import DestinationKinds
 from dbt_activate.sandbox.server import RunningSandbox
 
@@ -119,7 +119,7 @@ def test_online_needs_an_output_for_the_target(shop: Shop, run: Run) -> None:
 
 def test_online_a_system_that_is_not_there_is_told(shop: Shop, run: Run) -> None:
     answer = run("destinations", "--online", "crm", "contacts")
-    assert answer.code == 2
+    assert answer.code == 1
     assert "refused the connection" in answer.err
 
 

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from dbt_activate.cli import invoke
-from dbt_activate.cli.planfile import read_plan
+from dbt_activate.reporters.planfile import read_plan
 
 Run: TypeAlias = Callable[..., Any]
 Shop: TypeAlias = Any

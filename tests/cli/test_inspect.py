@@ -12,8 +12,6 @@ import duckdb
 import psycopg
 import pytest
 
-from dbt_activate.cli.permissions import refusals
-from dbt_activate.ledger.store import Ledger
 from dbt_activate.sandbox.server import RunningSandbox
 from dbt_activate.warehouses.postgres import PostgresWarehouse
 
@@ -371,7 +369,7 @@ def _as_role(name: str, statements: tuple[str, ...] = (), schema: str | None = N
             connection.execute(statement.encode())
     warehouse = PostgresWarehouse({"host": "127.0.0.1", "user": name, "dbname": "test"}, schema="public")
     with warehouse.session(read_only=True) as session:
-        return refusals(Ledger(warehouse=warehouse, schema=schema or name), session)
+        return warehouse.refusals(session, schema or name)
 
 
 def test_a_schema_that_may_not_be_used_is_told(schema: str) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbt_activate.cli.comparison import changes_between
-from dbt_activate.cli.masks import Mark, Masks
+from dbt_activate.cli.layout import Mark
+from dbt_activate.cli.masks import Masks, changes_between
 from dbt_activate.values.json import JsonObject
 from dbt_activate.values.sync import Column, Constant, FieldMap, Location, Lookup, Model, Source, Sql, Sync, SyncMode
 

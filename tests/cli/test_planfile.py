@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dbt_activate.cli.planfile import plan_document, read_plan, write_plan
-from dbt_activate.cli.schemas import NAMES, schema
+from dbt_activate.cli.catalog import published
 from dbt_activate.errors import ConfigError
+from dbt_activate.reporters.planfile import plan_document, read_plan, write_plan
 from dbt_activate.values.change import Census
 from dbt_activate.values.event import SyncResult
 from dbt_activate.values.sync import ChangeKind
@@ -64,9 +64,9 @@ def test_what_is_written_is_read_back(path: Path) -> None:
 
 
 def test_a_plan_is_valid_under_its_published_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema("plan"))
+    jsonschema.Draft202012Validator.check_schema(published("plan"))
 
-    jsonschema.validate(plan_document([RESULT, UNPLANNED]), schema("plan"))
+    jsonschema.validate(plan_document([RESULT, UNPLANNED]), published("plan"))
 
 
 def test_the_counts_tell_every_kind_of_key() -> None:
@@ -195,7 +195,7 @@ def test_a_plan_is_read_only_where_its_schema_allows_it(path: Path, keys: list[s
     changed = document(syncs=[{**entry(), **{k: v for k, v in changes.items() if k in entry()}}])
     changed |= {k: v for k, v in changes.items() if k in changed}
     path.write_text(json.dumps(changed))
-    allowed = jsonschema.Draft202012Validator(schema("plan")).is_valid(changed)
+    allowed = jsonschema.Draft202012Validator(published("plan")).is_valid(changed)
 
     try:
         found = read_plan(path)
@@ -206,9 +206,3 @@ def test_a_plan_is_read_only_where_its_schema_allows_it(path: Path, keys: list[s
     else:
         assert allowed
         assert found
-
-
-def test_the_only_schema_here_is_the_plans() -> None:
-    assert NAMES == ("plan",)
-    with pytest.raises(KeyError):
-        schema("../plan")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
-from dbt_activate.cli.proposal import Proposal, has_block, spelled, sync_name, with_block
+from dbt_activate.project.proposal import Proposal, has_block, spelled, sync_name, with_block
 
 Run: TypeAlias = Callable[..., Any]
 Shop: TypeAlias = Any

@@ -313,6 +313,22 @@ def test_refused_rows_are_no_sign_that_the_destination_is_down() -> None:
     assert Counter(journal.outcomes.values()) == {Outcome.REJECTED: 50, Outcome.SUCCEEDED: 10}
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 20])
+def test_a_row_is_spelled_once_however_often_it_is_sent(count: int) -> None:
+    destination = TroubledDestination(rows=20, whole=True)
+    destination.troubles = [BUSY, LOST, UNANSWERED]
+    destination.refused, destination.mute = {"0"}, {"1"}
+
+    Delivery(destination).run(make_payloads(count))
+
+    spelled: dict[str, set[int]] = {}
+    for batch in destination.sent:
+        for row in batch.rows:
+            spelled.setdefault(row.payload.key, set()).add(id(row))
+    assert len(destination.sent) >= 4
+    assert [len(spellings) for spellings in spelled.values()] == [1] * count
+
+
 @pytest.mark.parametrize("attempts", [1, 2, 6])
 def test_a_request_is_repeated_only_so_often(attempts: int) -> None:
     destination = TroubledDestination()

@@ -1,5 +1,6 @@
 """Names and values that try to be SQL, on both engines."""
 
+import itertools
 import json
 from contextlib import suppress
 
@@ -68,6 +69,22 @@ def test_rows_are_chosen_by_any_key(bench: Bench) -> None:
 
     assert sorted(change.key for change in every) == sorted(TEXTS)
     assert [change.key for change in one] == ["\\'"]
+
+
+def test_no_two_composite_keys_run_together(bench: Bench) -> None:
+    text = bench.dialect.types["text"]
+    pairs = list(
+        itertools.product(["", "a", "a-b", "b-c", "c", ",", '"', '","', "\\", "null", "NULL", "é", "😀"], repeat=2)
+    )
+    nulls = [("a", None), (None, "a"), (None, None)]
+    bench.model({"x": text, "y": text}, [*pairs, *nulls])
+
+    changes = bench.changes(bench.sync({"x": "x", "y": "y"}, key=("x", "y")))
+
+    sound = [change for change in changes if change.fault is None]
+    assert sorted(tuple(json.loads(change.key)) for change in sound) == sorted(pairs)
+    assert all(json.loads(change.key) == list(change.values) for change in sound)
+    assert [(change.fault, change.copies) for change in changes if change.fault] == [("null_key", len(nulls))]
 
 
 def test_nul_in_a_duckdb_text_is_a_character_like_any_other(duck: Bench) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from dbt_activate.cli.planned import PlannedSync
-from dbt_activate.cli.planview import PlanView
+from dbt_activate.cli.planview import PlannedSync, PlanView
 from dbt_activate.planning.diff import Scope
 from dbt_activate.run import RunOptions
 from dbt_activate.testing.fakes import FakeDestination

@@ -24,6 +24,7 @@ _OVERRIDE: Schema = {
 }
 _RESULTS: Schema = {
     "type": "object",
+    "description": "How the answer speaks of single rows; without it, the status counts for all of them.",
     "properties": {
         "by": {"enum": ["all", "index", "key"]},
         "path": {
@@ -55,24 +56,51 @@ CONNECTION_SCHEMA: Schema = {
         "url": _URL,
         "headers": {
             "type": "object",
+            "description": "Headers of every request, such as Authorization.",
             "propertyNames": {"pattern": _HEADER_NAME},
             "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE, "x-secret": True},
         },
-        "body": {"enum": ["array", "object", "row", "ndjson", "form"]},
-        "records_key": {"type": "string", "minLength": 1},
-        "envelope": {"type": "boolean"},
+        "body": {
+            "enum": ["array", "object", "row", "ndjson", "form"],
+            "description": "A JSON array of rows (default), an object that holds it, one row, JSON lines, or a form.",
+        },
+        "records_key": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The key of the rows where body is object; `records` by default.",
+        },
+        "envelope": {
+            "type": "boolean",
+            "description": "Put each row's fields into an object that names operation and key, too.",
+        },
         "operations": {
             "type": "object",
+            "description": "Operation to the method and the URL that it takes, where they are others.",
             "propertyNames": {"enum": [operation.value for operation in Operation]},
             "additionalProperties": _OVERRIDE,
         },
         "results": _RESULTS,
-        "success_statuses": {"oneOf": [_STATUS, {"type": "array", "minItems": 1, "items": _STATUS}]},
-        "delivery": {"enum": ["upsert", "idempotency_key", "append"]},
-        "idempotency_header": {"type": "string", "pattern": _HEADER_NAME},
-        "idempotency_ttl": {"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhd]$"},
+        "success_statuses": {
+            "oneOf": [_STATUS, {"type": "array", "minItems": 1, "items": _STATUS}],
+            "description": "The statuses that say that a request was taken; 2xx by default.",
+        },
+        "delivery": {
+            "enum": ["upsert", "idempotency_key", "append"],
+            "description": "What a repeated request does: one record, dropped by its key, or one more record.",
+        },
+        "idempotency_header": {
+            "type": "string",
+            "pattern": _HEADER_NAME,
+            "description": "The header of the idempotency key; `Idempotency-Key` by default.",
+        },
+        "idempotency_ttl": {
+            "type": "string",
+            "pattern": "^[1-9][0-9]{0,8}[smhd]$",
+            "description": "How long the destination remembers a key; 24h by default.",
+        },
         "sign": {
             "type": "object",
+            "description": "The header that takes the HMAC of the body, and its secret.",
             "properties": {
                 "header": {"type": "string", "pattern": _HEADER_NAME},
                 "secret": {"type": "string", "minLength": 1, "x-secret": True},
@@ -80,7 +108,12 @@ CONNECTION_SCHEMA: Schema = {
             "required": ["header", "secret"],
             "additionalProperties": False,
         },
-        "batch_size": {"type": "integer", "minimum": 1, "maximum": 10_000},
+        "batch_size": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 10_000,
+            "description": "Most rows of one request; 100 by default.",
+        },
     },
     "required": ["url"],
     "additionalProperties": False,

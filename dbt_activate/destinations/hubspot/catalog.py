@@ -63,15 +63,34 @@ _TYPES: Mapping[str, str] = {
 CONNECTION_SCHEMA: Schema = {
     "type": "object",
     "properties": {
-        "token": {"type": "string", "minLength": 1, "pattern": r"^[\x21-\x7e]+$", "x-secret": True},
-        "base_url": {"type": "string", "pattern": r"^https?://[^/?#@{}\s]+(/[^?#{}\s]*)?$"},
-        "api_version": {"type": "string", "pattern": "^(v3|20[0-9]{2}-(03|09))$"},
+        "token": {
+            "type": "string",
+            "minLength": 1,
+            "pattern": r"^[\x21-\x7e]+$",
+            "x-secret": True,
+            "description": "The access token of a private app.",
+        },
+        "base_url": {
+            "type": "string",
+            "pattern": r"^https?://[^/?#@{}\s]+(/[^?#{}\s]*)?$",
+            "description": f"Where the API is; {BASE_URL} by default.",
+        },
+        "api_version": {
+            "type": "string",
+            "pattern": "^(v3|20[0-9]{2}-(03|09))$",
+            "description": f"The version of the object API; {API_VERSION} by default.",
+        },
         "identifiers": {
             "type": "object",
             "description": "Object to properties that are unique in this account without being marked so.",
             "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
         },
-        "batch_size": {"type": "integer", "minimum": 1, "maximum": ROWS},
+        "batch_size": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": ROWS,
+            "description": f"Most rows of one request; {ROWS} by default.",
+        },
     },
     "required": ["token"],
     "additionalProperties": False,

@@ -1,14 +1,12 @@
-"""The JSON Schemas that ``schema`` prints; the one of destinations is put together from the installed types."""
+"""The JSON Schema of ``destinations.yml`` for editors: put together from the types that are installed."""
 
 import json
-from collections.abc import Callable, Mapping
-from importlib.resources import files
+from collections.abc import Mapping
 from typing import Any
 
 from dbt_activate.errors import ConfigError
 from dbt_activate.project.destinations import SANDBOX, DestinationKind
 from dbt_activate.project.schemas import schema
-from dbt_activate.registry import DestinationKinds
 
 TEMPLATE: Mapping[str, Any] = {"type": "string", "pattern": r"\{\{"}
 """What may stand in the place of any value: a text with ``{{ env_var('NAME') }}`` in it."""
@@ -16,11 +14,6 @@ TEMPLATE: Mapping[str, Any] = {"type": "string", "pattern": r"\{\{"}
 _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAPPINGS = frozenset({"properties", "patternProperties"})
 _SINGLE = frozenset({"additionalProperties", "items", "contains"})
-
-
-def published(name: str) -> dict[str, Any]:
-    """The schema called *name*: one of :data:`SCHEMAS`."""
-    return SCHEMAS[name]()
 
 
 def destinations_schema(kinds: Mapping[str, DestinationKind]) -> dict[str, Any]:
@@ -112,16 +105,3 @@ def _case(values: Mapping[str, str], name: str) -> dict[str, Any]:
         "if": {"properties": properties, "required": list(values)},
         "then": {"$ref": f"#/$defs/{name}"},
     }
-
-
-def _stored(package: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(files(package).joinpath("schemas", name).read_text(encoding="utf-8"))
-    return found
-
-
-SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = {
-    "activate": lambda: schema("activate"),
-    "destinations": lambda: destinations_schema(DestinationKinds()),
-    "plan": lambda: _stored("dbt_activate.cli", "plan.schema.json"),
-    "results": lambda: _stored("dbt_activate.reporters", "results.schema.json"),
-}

@@ -1,7 +1,5 @@
 """A plan in a file: reviewed by people, and then executed exactly or not at all. Holds no row and no value of one."""
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +8,7 @@ import msgspec
 
 from dbt_activate import __version__
 from dbt_activate.errors import ConfigError, Problem
+from dbt_activate.reporters.results import write_whole
 from dbt_activate.values.event import SyncResult
 from dbt_activate.values.outcome import Outcome
 
@@ -90,7 +89,7 @@ def plan_counts(result: SyncResult) -> dict[str, int] | None:
 
 
 def write_plan(path: Path, results: Sequence[SyncResult]) -> None:
-    """Write the plan of a dry run to *path*, for its owner's eyes only: whole, or not at all.
+    """Write the plan of a dry run to *path*, or to where it links, for its owner's eyes only: whole, or not at all.
 
     Raises:
         ConfigError: There is something at *path* that is no file.
@@ -100,18 +99,7 @@ def write_plan(path: Path, results: Sequence[SyncResult]) -> None:
     if place.exists() and not place.is_file():
         raise ConfigError(Problem(str(path), "is not a file", "give --out the name of a file"))
     text = msgspec.json.format(msgspec.json.encode(plan_document(results)), indent=2)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes a file that nobody else can read; it takes the place of the old one with its mode.
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(place, text.decode() + "\n", private=True)
 
 
 def read_plan(path: Path) -> Mapping[str, str]:

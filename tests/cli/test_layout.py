@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbt_activate.cli.masks import Mark
-from dbt_activate.cli.spelling import csv_text, fenced, inline_code, json_text, moment, spelled, visible
+from dbt_activate.cli.layout import Mark, csv_text, fenced, inline_code, json_text, moment, spelled, visible
 
 TEXT = st.text(st.characters(codec="utf-8"))
 

@@ -24,6 +24,7 @@ COULD_NOT_RUN = 2
 
 WHEEL_HOLDS = (
     "dbt_activate/py.typed",
+    "dbt_activate/cli/templates/destinations.yml",
     "dbt_activate/sandbox/page.html",
     "dbt_activate/reporters/schemas/plan.schema.json",
     "dbt_activate/project/schemas/activate.schema.json",

@@ -12,6 +12,9 @@ import pytest
 
 HERE = Path(__file__).parent
 
+REFUSED = "acceptance/test_a_row_refused_among_many.py::"
+CHANGES = "acceptance/test_changes_and_removals.py::"
+
 PITFALLS: Mapping[str, tuple[str, ...]] = {
     "P1 state goes on before, or without, an answer for the row": (
         "ledger/test_ledger.py::test_only_the_row_that_failed_is_sent_by_the_next_run",
@@ -93,8 +96,7 @@ PITFALLS: Mapping[str, tuple[str, ...]] = {
         "warehouses/test_postgres_warehouse.py::test_hostile_text_is_appended_as_it_is",
     ),
     "P20 a row is invalid, and written anyway": (
-        "acceptance/test_a_row_refused_among_many.py::"
-        "test_an_invalid_email_among_twenty_thousand_new_contacts_is_held_alone_until_it_changes",
+        REFUSED + "test_an_invalid_email_among_twenty_thousand_new_contacts_is_held_alone_until_it_changes",
         "run/test_run.py::test_a_lookup_waits_for_its_parent_and_follows_it",
     ),
     "P21 a dry run changes something": (
@@ -119,8 +121,7 @@ PITFALLS: Mapping[str, tuple[str, ...]] = {
         "ledger/test_ledger.py::test_a_run_that_lost_its_lease_can_write_nothing_more",
     ),
     "P25 what is written inside dbt's transaction is rolled back": (
-        "acceptance/test_changes_and_removals.py::"
-        "test_a_value_that_changed_while_updated_at_did_not_is_found_and_sent_alone",
+        CHANGES + "test_a_value_that_changed_while_updated_at_did_not_is_found_and_sent_alone",
     ),
     "P26 state is kept on a disk that CI throws away": (
         "ledger/test_kill.py::test_after_a_kill_the_next_run_brings_an_upserting_destination_in_step",

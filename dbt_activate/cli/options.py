@@ -147,6 +147,8 @@ def parse_variables(text: str) -> Mapping[str, object]:
     Raises:
         ConfigError: It is not a YAML mapping.
     """
+    if text == "{}":
+        return {}
     import yaml
 
     remedy = "write it as dbt takes it: '{name: value}'"

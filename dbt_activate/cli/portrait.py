@@ -1,8 +1,7 @@
 """What a type of destination is like: its settings, its objects, and what they take. Each as data and as text."""
 
 import random
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -13,10 +12,10 @@ from dbt_activate.contracts import Destination
 from dbt_activate.errors import ActivateError, ConfigError, Problem
 from dbt_activate.project.destinations import SANDBOX
 from dbt_activate.project.faults import choice
+from dbt_activate.project.inventory import needs_of, placeholders_of, settings_of
 from dbt_activate.project.schemas import schema
 from dbt_activate.registry import DestinationKinds, SystemClock, connect
 from dbt_activate.values.destination import Connection, DeliveryClass, FieldSpec, ObjectSpec
-from dbt_activate.values.secret import Secret
 
 Portrait: TypeAlias = tuple[Any, str]
 """The same as JSON data and as text."""
@@ -47,17 +46,7 @@ def _summary(kinds: DestinationKinds, name: str) -> dict[str, Any]:
         kind = kinds.load(name)
     except ConfigError as error:
         return {"type": name, "installed": False, "needs": "", "about": one_line(error)}
-    return {"type": name, "installed": True, "needs": _needs(kind.connection_schema), "about": _about(kind)}
-
-
-def _needs(rules: Mapping[str, Any]) -> str:
-    ways = " or ".join(filter(None, (" and ".join(way) for way in _ways(rules))))
-    return ", ".join([*rules.get("required", ()), *([ways] if ways else [])])
-
-
-def _ways(rules: Mapping[str, Any]) -> list[list[str]]:
-    """Groups of settings of which one must be given."""
-    return [list(way.get("required", ())) for way in rules.get("anyOf", rules.get("oneOf", ()))]
+    return {"type": name, "installed": True, "needs": needs_of(kind.connection_schema), "about": _about(kind)}
 
 
 def _about(kind: type[Destination]) -> str:
@@ -74,8 +63,8 @@ def one_type(kinds: DestinationKinds, name: str) -> Portrait:
     definitions = schema("destinations")["$defs"]
     kind = kinds.load(name) if name != SANDBOX else None
     about = _about(kind) if kind else ABOUT_SANDBOX
-    settings = _settings(kind.connection_schema if kind else definitions["sandbox"])
-    common = _settings(definitions["connection"])
+    settings = settings_of(kind.connection_schema if kind else definitions["sandbox"])
+    common = settings_of(definitions["connection"])
     objects = stand_in(name, kinds).objects() if kind else ()
     required = kind.object_required if kind else False
     facts = {
@@ -105,48 +94,6 @@ def _objects(name: str, objects: Iterable[str], required: bool) -> str:
 def _listed(title: str, settings: Iterable[Mapping[str, object]]) -> str:
     rows = (tuple(setting.values()) for setting in settings)
     return f"{title}\n{table(('name', 'type', 'required', 'secret', 'description'), rows)}"
-
-
-def _settings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The settings that a connection's schema has, the required ones first."""
-    made = [
-        {
-            "name": name,
-            "type": _type(rule),
-            "required": _required(name, rules),
-            "secret": _is_secret(rule),
-            "description": str(rule.get("description", "")),
-        }
-        for name, rule in rules.get("properties", {}).items()
-    ]
-    return sorted(made, key=lambda setting: setting["required"] == "no")
-
-
-def _required(name: str, rules: Mapping[str, Any]) -> str:
-    """``yes``, ``no``, or without what it is."""
-    if name in rules.get("required", ()):
-        return "yes"
-    ways = _ways(rules)
-    if not any(name in way for way in ways):
-        return "no"
-    others = " or ".join(" and ".join(sorted(way)) for way in ways if name not in way)
-    return f"unless {others}" if others else "yes"
-
-
-def _type(rule: Mapping[str, Any]) -> str:
-    if "enum" in rule:
-        return " | ".join(map(str, rule["enum"]))
-    if "const" in rule:
-        return str(rule["const"])
-    kinds = rule.get("type", [_type(way) for word in ("anyOf", "oneOf") for way in rule.get(word, ())])
-    return kinds if isinstance(kinds, str) else " or ".join(map(str, kinds)) or "any"
-
-
-def _is_secret(rule: Any) -> bool:
-    """Whether a secret is asked for anywhere in *rule*."""
-    if isinstance(rule, Mapping):
-        return rule.get("x-secret") is True or any(map(_is_secret, rule.values()))
-    return isinstance(rule, list) and any(map(_is_secret, rule))
 
 
 def one_object(kinds: DestinationKinds, name: str, object_name: str) -> Portrait:
@@ -225,7 +172,7 @@ def stand_in(name: str, kinds: DestinationKinds) -> Destination:
     Raises:
         ConfigError: It cannot be made without real settings.
     """
-    settings = dict(_placeholders(kinds.load(name).connection_schema))
+    settings = dict(placeholders_of(kinds.load(name).connection_schema))
     connection = Connection(name=name, output="none", type=name, settings=settings)
     try:
         return connect(connection, kinds, SystemClock(), random.Random(0)).destination  # noqa: S311 - never drawn from
@@ -234,23 +181,3 @@ def stand_in(name: str, kinds: DestinationKinds) -> Destination:
     except Exception as error:
         remedy = "ask with a connection: --online NAME OBJECT"
         raise ConfigError(Problem(f"destination type '{name}'", "says nothing without its settings", remedy)) from error
-
-
-def _placeholders(rules: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name in (*rules.get("required", ()), *next(reversed(_ways(rules)), ())):
-        rule = rules.get("properties", {}).get(name, {})
-        value = _placeholder(rule)
-        yield name, Secret(str(value)) if rule.get("x-secret") else value
-
-
-def _placeholder(rule: Mapping[str, Any]) -> object:
-    if "enum" in rule:
-        return rule["enum"][0]
-    plain = {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}
-    if rule.get("type") in plain:
-        return plain[rule["type"]]
-    pattern = re.compile(str(rule.get("pattern", "")))
-    return next((text for text in _TEXTS if pattern.search(text)), _TEXTS[0])
-
-
-_TEXTS = ("placeholder", "https://example.com/", "https://example.com", "1", "v1")

@@ -47,7 +47,7 @@ def plan_command(
     full_resync: bool,
     limit: int | None,
 ) -> int:
-    """Show what a sync would do, row by row and field by field. Writes nothing, neither here nor there."""
+    """Show what a sync would do, row by row and field by field. Writes to no destination and to no ledger."""
     from dbt_activate.cli.application import Application
     from dbt_activate.cli.execution import rehearse
     from dbt_activate.cli.planview import PlanView

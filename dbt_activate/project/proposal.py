@@ -7,10 +7,17 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dbt_activate.errors import ConfigError, Problem
+from dbt_activate.project.faults import choice
+from dbt_activate.project.keys import declared_key, tested_keys
+from dbt_activate.project.manifest import Manifest, Node, meta_of
+
+COLLECTIONS = {"model": "models", "seed": "seeds", "snapshot": "snapshots"}
 LONGEST_NAME = 40
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WAY = ("config", "meta", "activate")
@@ -67,6 +74,70 @@ class Proposal:
         """A file for a model that has no YAML yet, *collection* being ``models``, ``seeds`` or ``snapshots``."""
         top = [f"# {collection}:", f"#   - name: {spelled(self.model)}"]
         return "\n".join([self.marker, *top, *(f"#     {line}" for line in self.lines())]) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model, seed or snapshot that a first sync is proposed for."""
+
+    manifest: Manifest
+    node: Node
+
+    @classmethod
+    def find(cls, manifest: Manifest, project: str, name: str) -> "Subject":
+        """The one of *project* called *name*.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        nodes = {
+            node.name: node
+            for node in manifest.nodes.values()
+            if node.resource_type in COLLECTIONS and node.package_name == project
+        }
+        if name not in nodes:
+            raise ConfigError(Problem(f"--model {name}", "the project has no such model", choice(name, sorted(nodes))))
+        return cls(manifest, nodes[name])
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.node.name
+
+    @property
+    def collection(self) -> str:
+        """The key of a YAML file under which it stands."""
+        return COLLECTIONS[self.node.resource_type]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has a block."""
+        return self.node.activate is not None
+
+    @property
+    def file(self) -> str:
+        """The YAML that documents the model, else one beside the model's own file."""
+        documented = (self.node.patch_path or "").partition("://")[2]
+        own = Path(self.node.original_file_path)
+        return documented or (own if own.suffix in {".yml", ".yaml"} else own.with_suffix(".yml")).as_posix()
+
+    def proposal(self, destination: str, object_name: str | None) -> Proposal:
+        """A sync of it to *object_name* of *destination*."""
+        columns = self.node.columns or {}
+        open_to_all = tuple(name for name, column in columns.items() if "activate_field" not in meta_of(column))
+        declared = declared_key(self.manifest, self.node)
+        likely = [name for name in tested_keys(self.manifest, self.node) if name in open_to_all]
+        blocks = [node.activate for node in self.manifest.nodes.values() if isinstance(node.activate, dict)]
+        return Proposal(
+            sync=sync_name(self.name, [str(name) for block in blocks for name in block]),
+            model=self.name,
+            destination=destination,
+            object=object_name,
+            key=declared or (next(iter([*likely, *open_to_all]), "id"),),
+            sure=bool(declared),
+            columns=open_to_all,
+            kept_back=tuple(name for name in columns if name not in open_to_all),
+        )
 
 
 def sync_name(model: str, taken: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ class Preparation:
                 self.check(sync, made.spec)
                 self._shape(made, made.spec, changes, digest)
         except BaseException:
-            made.spool.close()
+            made.close()
             raise
         finally:
             changes.close()
@@ -106,6 +106,13 @@ class Preparation:
 
     def _find_changes(self, sync: Sync) -> tuple[Plan, Spool[Change]]:
         changes: Spool[Change] = Spool()
+        try:
+            return self._read_changes(sync, changes), changes
+        except BaseException:
+            changes.close()
+            raise
+
+    def _read_changes(self, sync: Sync, changes: Spool[Change]) -> Plan:
         with self.warehouse.session(read_only=True) as session, session.transaction():
             memory = Memory(
                 confirmed=self.ledger.confirmed_query(session, sync.name),
@@ -116,7 +123,7 @@ class Preparation:
             for change in found.read():
                 changes.append(change)
             census = replace(found.census, first=self.ledger.is_empty(session, sync.name))
-        return Plan(sync=sync, census=census, basis=found.basis, forgotten=found.forgotten), changes
+        return Plan(sync=sync, census=census, basis=found.basis, forgotten=found.forgotten)
 
     async def _describe(self, made: Plan, link: Link) -> ObjectSpec:
         """The object as the live system describes it; as we know it without a network where that cannot be reached."""

@@ -112,7 +112,7 @@ def test_a_property_that_the_account_has_not_is_found_before_anything_is_sent(sh
     """6: only the destination can tell. The sync that fits it not is left out with exit code 2, the others are sent."""
     _field("first_name", "name")(shop)
 
-    done = shop.run("sync", "-s", "crm_people", "hook_ignored")
+    done = shop.run("sync", "-s", "crm_people hook_ignored")
 
     assert done.code == 2
     assert "did you mean 'firstname'?" in done.err

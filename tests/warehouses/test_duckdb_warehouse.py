@@ -160,7 +160,9 @@ def test_an_attached_file_is_looked_for_in_the_project_and_not_where_the_command
 def test_what_the_profile_asks_for_in_vain_is_told(tmp_path: Path, output: Mapping[str, object]) -> None:
     fill(tmp_path)
 
-    with pytest.raises(WarehouseError, match=r"no_such|no/such"), DuckDbWarehouse({"path": "w.duckdb", **output}, tmp_path, schema="main").session():
+    warehouse = DuckDbWarehouse({"path": "w.duckdb", **output}, tmp_path, schema="main")
+
+    with pytest.raises(WarehouseError, match=r"no_such|no/such"), warehouse.session():
         pass
 
 

@@ -170,6 +170,13 @@ class Dialect(Protocol):
         """A 64-bit hash of *columns*, each an expression and its type as the engine names it. NULL differs from ''."""
         ...
 
+    def readable(self, expression: str, kind: str) -> str:
+        """The expression of type *kind*, as the engine names it, in a form that its driver hands over truly.
+
+        A date or a timestamp that is infinite, or outside the years 1 to 9999, must arrive as an infinite float.
+        """
+        ...
+
 
 class Session(Protocol):
     """An open connection to the warehouse. Values are bound: a statement has one ``?`` for each parameter."""

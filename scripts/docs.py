@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from dbt_activate import errors
 from dbt_activate.cli import COMMANDS, cli
@@ -20,6 +21,7 @@ from dbt_activate.contracts import Destination
 from dbt_activate.ledger.tables import LEDGER, TABLES, VERSION
 from dbt_activate.mapping.transforms import TRANSFORMS
 from dbt_activate.project.schemas import schema
+from dbt_activate.sandbox.faults import DESCRIPTIONS, Fault
 from dbt_activate.testing.fakes import make_tools
 from dbt_activate.values.destination import Connection, DeliveryClass, ObjectSpec
 from dbt_activate.values.outcome import Outcome
@@ -203,6 +205,19 @@ def destinations_file() -> Iterator[str]:
     yield heading(1, "destinations.yml") + paragraphs("destinations_yml")
     yield heading(2, "Every connection takes") + _keys(whole, definitions) + paragraphs("budget")
     yield heading(2, "type: sandbox") + paragraphs("sandbox") + _keys(definitions["sandbox"], definitions)
+    yield heading(2, "Faults of the sandbox") + paragraphs("sandbox_faults")
+    yield table(["kind", "what happens"], ((code(kind), said) for kind, said in DESCRIPTIONS.items()))
+    rows = [(code(each.name), _fault_default(each), words("fault_keys", each.name)) for each in _fault_keys()]
+    yield table(["key", "default", "meaning"], rows)
+
+
+def _fault_keys() -> Sequence[msgspec.structs.FieldInfo]:
+    """The keys of a fault, but for those that the sandbox fills in."""
+    return [each for each in msgspec.structs.fields(Fault) if each.name not in {"id", "hits"}]
+
+
+def _fault_default(each: msgspec.structs.FieldInfo) -> str:
+    return "required" if each.required else code(each.default)
 
 
 def _keys(part: Part, definitions: Part) -> str:

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -70,6 +71,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, and end the process with the exit code of the design."""
+    # A process may be started without standard output or error: nobody listens then, and nothing else changes.
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     code = invoke(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -210,7 +210,7 @@ class Application:
             LockedError: A run of the sync is under way.
         """
         with self.warehouse.session() as session:
-            self.ledger.prepare(session, sync.name)
+            self.ledger.prepare(session, sync.name, anew=True)
             lease = acquire(self.ledger, session, self.clock, sync=sync.name, run_id="reset")
             self.ledger.drop(session, sync.name)
             lease.release(session)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbt_activate.contracts import Clock
+from dbt_activate.delivery.asking import call
 from dbt_activate.errors import ActivateError, DestinationError
 from dbt_activate.registry import Link
-from dbt_activate.run.calling import call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

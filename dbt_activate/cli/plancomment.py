@@ -35,7 +35,7 @@ def _cells(sync: PlannedSync) -> tuple[str, ...]:
         f"**{sync.verdict}**" if sync.result.left_behind else sync.verdict,
         *(str(sync.changes.get(kind, 0)) if sync.counts else "" for kind in ChangeKind),
         ", ".join(f"{number} {words}" for words, number in sync.left.items()),
-        "" if sync.requests is None or not sync.to_send else f"about {sync.requests}",
+        "" if sync.requests is None or not sync.to_send else f"up to {sync.requests}",
     )
 
 

@@ -96,7 +96,7 @@ def _fields(fields: Mapping[str, int]) -> str:
 
 def _delivery(sync: PlannedSync) -> str:
     rows = tally({operation.value: number for operation, number in sync.operations.items()})
-    requests = "" if sync.requests is None else f" in about {counted(sync.requests, 'request')}"
+    requests = "" if sync.requests is None else f" in up to {counted(sync.requests, 'request')}"
     classes = [f"class {name}: {DELIVERY.get(name, '')}" for name in (sync.result.delivery or "").split(",") if name]
     return "; ".join([f"{rows}{requests}", *classes])
 

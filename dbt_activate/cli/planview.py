@@ -24,9 +24,10 @@ LEFT: Mapping[str, str] = {
     "faulty": "with a null or repeated key",
     "alike": "with the payload that is confirmed",
     "unchanged": "unchanged",
-    "ignored": "changes that this sync does not send",
+    "ignored": "left alone by the mode",
     "held": "held as rejects",
     "waiting": "waiting for a later attempt",
+    "unknown": "of unknown fate",
     "withheld": "removals withheld",
 }
 """Count to words, for what is not sent."""
@@ -94,11 +95,12 @@ class PlannedSync:
 
     @property
     def requests(self) -> int | None:
-        """About how many requests that takes; None where the batches are not known. Long rows may need more."""
-        most = self.result.batch_rows
+        """How many requests that takes at the most; None where the batches are not known. Long rows may need more."""
+        most, each = self.result.batch_rows, self.result.batch_requests
         if any(operation.value not in most for operation in self.operations):
             return None
-        return sum(-(-rows // most[operation.value]) for operation, rows in self.operations.items())
+        batches = {operation.value: -(-rows // most[operation.value]) for operation, rows in self.operations.items()}
+        return sum(number * each.get(name, 1) for name, number in batches.items())
 
     @property
     def left(self) -> Mapping[str, int]:
@@ -206,10 +208,10 @@ class PlanView:
 
 
 def total(syncs: Iterable[PlannedSync]) -> str:
-    """``12 rows to send in about 2 requests``, over the syncs that would go."""
+    """``12 rows to send in up to 2 requests``, over the syncs that would go."""
     going = [sync for sync in syncs if sync.to_send and not sync.result.left_behind]
     rows = f"{counted(sum(sync.to_send for sync in going), 'row')} to send"
     requests = [sync.requests for sync in going if sync.requests is not None]
     if not going or len(requests) < len(going):
         return rows
-    return f"{rows} in about {counted(sum(requests), 'request')}"
+    return f"{rows} in up to {counted(sum(requests), 'request')}"

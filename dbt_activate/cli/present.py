@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbt_activate.contracts import Destination, Session
+from dbt_activate.delivery.asking import call
 from dbt_activate.errors import ActivateError, DestinationError
 from dbt_activate.ledger.store import Ledger
 from dbt_activate.mapping.mapper import Mapper
 from dbt_activate.planning.diff import Memory, Scope
 from dbt_activate.planning.planner import plan
-from dbt_activate.run.calling import call
 from dbt_activate.run.preparation import parents
 from dbt_activate.values.change import Change
 from dbt_activate.values.destination import ObjectSpec

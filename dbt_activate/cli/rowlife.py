@@ -72,6 +72,8 @@ class RowLife:
             return self._absence()
         if confirmed and not confirmed.removed_at and confirmed.payload_hash == now.payload.payload_hash:
             return "as confirmed: nothing to send"
+        if (held := self.life.reject) is not None and held.fingerprint == now.payload.fingerprint:
+            return f"{now.payload.change}: not sent while it is {held.outcome}"
         return f"{now.payload.change}: would be sent ({now.payload.operation})"
 
     def _absence(self) -> str:

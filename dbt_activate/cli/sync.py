@@ -111,7 +111,11 @@ def sync_command(
         override=override_guards,
         expected=expected,
     )
-    return _run(application, syncs, options, "sync", yes=yes).exit_code
+    finished = _run(application, syncs, options, "sync", yes=yes)
+    if test_row is not None and not any(result.census and result.census.planned for result in finished.results):
+        click.echo(f"there is no row with the key {test_row}", err=True)
+        return finished.exit_code or 1
+    return finished.exit_code
 
 
 @click.command("retry")

@@ -170,7 +170,7 @@ class Dispatcher:
             return await self._again(batch, attempt, error)
         except AmbiguousError as error:
             if self._class(batch) not in HARMLESS_TO_REPEAT:
-                self._breaker.failed()
+                self._count_failure(error)
                 return all_rows(batch, Outcome.UNKNOWN, error)
             self._doubt(batch)
             return await self._again(batch, attempt, error)
@@ -208,13 +208,11 @@ class Dispatcher:
         return await asyncio.to_thread(blocking, batch)
 
     async def _again(self, batch: Batch, attempt: int, error: DestinationError) -> list[RowResult]:
-        self._breaker.failed()
+        self._count_failure(error)
         wait = self.policy.wait(attempt, error, self.random)
         if wait > self.policy.longest_pause:
             self._stop(Outcome.ABORTED, error, "deferred")
             return self._given_up(batch, Outcome.FAILED, error)
-        if self._breaker.is_open:
-            self._stop(Outcome.FAILED, DestinationError(f"destination is down: {error}", code="down"), "failed")
         if attempt >= self.policy.attempts or self.stopped is not None:
             return self._given_up(batch, Outcome.FAILED, error)
         self.retries += 1
@@ -225,6 +223,11 @@ class Dispatcher:
             self.pacer.pause(wait)
         await self.clock.sleep(wait)
         return await self._settle(batch, attempt + 1)
+
+    def _count_failure(self, error: DestinationError) -> None:
+        self._breaker.failed()
+        if self._breaker.is_open:
+            self._stop(Outcome.FAILED, DestinationError(f"destination is down: {error}", code="down"), "failed")
 
     async def _repeat_rows(self, batch: Batch, answered: list[RowResult], attempt: int) -> list[RowResult]:
         """Send again, by themselves, the rows of an answer that did not get through and may be repeated."""

@@ -60,6 +60,7 @@ class File(Destination):
             "path": {
                 "type": "string",
                 "pattern": r"^([^{}]|\{(object|run_id|sync)\})+$",
+                "patternErrorMessage": "in braces only {object}, {run_id} and {sync} are known",
                 "description": "A directory; `{object}`, `{run_id}` and `{sync}` stand for what they name. "
                 "`/{object}` is added where it is missing.",
             },

@@ -1,9 +1,8 @@
 """What every table destination does; the engines' modules hold what differs.
 
 All rows of a batch are written in one transaction. Updates, upserts and removals may be repeated without harm. A
-repeated ``create`` would make a second record: it sets a marker, the batch's idempotency key in a table of ours, in
-the same transaction, and a batch whose marker is set is not written again. The other operations do not ask for a
-marker: a row that takes an earlier value again has an earlier key again, too, and must still be written.
+repeated ``create`` would make a second record: it sets a marker for each row, in a table of ours, in the same
+transaction, and a row whose marker is set is not written again.
 """
 
 import difflib
@@ -20,7 +19,7 @@ from typing import ClassVar
 from dbt_activate.contracts import Destination, Tools
 from dbt_activate.destinations import statements
 from dbt_activate.destinations.columns import Column, Table, UnspellableError, as_text, json_text, kind_of
-from dbt_activate.destinations.markers import Markers
+from dbt_activate.destinations.markers import Markers, marker
 from dbt_activate.destinations.statements import Fragments, TableName
 from dbt_activate.destinations.writing import Link, Row, write
 from dbt_activate.errors import (
@@ -137,7 +136,7 @@ class TableDestination(Destination):
         return ObjectSpec(name=str(object_name), operations=specs, exact_numbers=True, tells_creates=True)
 
     def discover(self, object_name: str | None) -> ObjectSpec:  # type: ignore[override]  # runs in a thread
-        """Read the table's columns. A missing table that will be made takes any field.
+        """Read the table's columns. Where ``create_table`` is on, fields may be added, and a missing table takes any.
 
         Raises:
             FatalError: There is no such table, and ``create_table`` is off.
@@ -150,7 +149,7 @@ class TableDestination(Destination):
         if table is None and not self._create_table:
             raise self._missing(name)
         fields = {column.name: column.spec for column in table.columns.values()} if table else None
-        return replace(self.describe(object_name), fields=fields)
+        return replace(self.describe(object_name), fields=fields, open=self._create_table)
 
     def check(self) -> Account:  # type: ignore[override]  # runs in a thread
         """Connect, and say which database this is. A file that is not there yet is not made: only a write does that."""
@@ -198,10 +197,11 @@ class TableDestination(Destination):
         if batch.operation is not Operation.CREATE:
             return write(link, self.fragments, table, batch.operation, rows)
         markers = self._markers[table.name.schema]
-        if not markers.claim(link, batch.idempotency_key, self.tools.clock.now()):
-            return markers.refused(link, batch.idempotency_key)
-        refused = write(link, self.fragments, table, batch.operation, rows)
-        markers.note(link, batch.idempotency_key, refused)
+        names = {row.at: marker(batch, batch.rows[row.at].payload) for row in rows}
+        new = markers.claim(link, list(names.values()), self.tools.clock.now())
+        unwritten = [row for row in rows if names[row.at] in new]
+        refused = write(link, self.fragments, table, batch.operation, unwritten)
+        markers.give_back(link, [names[at] for at in refused])
         return refused
 
     def _spelled(self, table: Table, batch: Batch) -> tuple[list[Row], list[RowResult]]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from dbt_activate.contracts import Session
+from dbt_activate.errors import LedgerError
 from dbt_activate.ledger.past import Confirmed, Life, PastBatch, PastRow, PastRun, Reject, RunDetail, Tally
 from dbt_activate.ledger.store import Ledger
 from dbt_activate.ledger.tables import LEDGER, LEDGER_PREFIX, TABLES
@@ -98,8 +99,24 @@ class _Query:
             f"SELECT {', '.join(self.columns)} FROM {ledger.table(self.table)}"
             f" WHERE {self.condition} ORDER BY {self.order}{bound}"
         )
-        rows = session.rows(statement, self.values)
-        return [{c: _value(c, types[c], v) for c, v in zip(self.columns, row, strict=True)} for row in rows]
+        found = [dict(zip(self.columns, row, strict=True)) for row in session.rows(statement, self.values)]
+        return [{c: self._value(c, types[c], line) for c in line} for line in found]
+
+    def _value(self, column: str, kind: str, line: Mapping[str, Any]) -> Any:
+        try:
+            return _value(column, kind, line[column])
+        except ValueError as error:
+            raise LedgerError(self._unreadable(column, line)) from error
+
+    def _unreadable(self, column: str, line: Mapping[str, Any]) -> str:
+        # The life of a row is asked for by its key, which is not always read.
+        known = {**line, "key": self.values[-1]} if self.condition.endswith("key = ?") else line
+        names = ("sync", "run_id", "number", "key")
+        place = ", ".join(f"{name} {known[name]!r}" for name in names if known.get(name) is not None)
+        remedy = "delete that row"
+        if self.table.startswith(LEDGER_PREFIX):
+            remedy += f", or start anew: dbt-activate reset {self.table.removeprefix(LEDGER_PREFIX)}"
+        return f"ledger table '{self.table}', {place}: its column '{column}' is not JSON; {remedy}"
 
 
 def _columns(kind: type[PastRun | Reject | PastRow | Confirmed]) -> tuple[str, ...]:

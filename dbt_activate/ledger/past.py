@@ -98,7 +98,7 @@ class RunDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """A row that did not get through. *next_attempt_at* is None where it waits for no time."""
+    """A row that did not get through, as *fingerprint* has it. *next_attempt_at* is None where it waits for no time."""
 
     sync: str
     key: str
@@ -108,6 +108,7 @@ class Reject:
     field: str | None
     pointer: str | None
     message: str | None
+    fingerprint: int | None
     attempts: int
     next_attempt_at: datetime | None
     first_seen_at: datetime | None

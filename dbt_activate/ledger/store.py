@@ -35,9 +35,12 @@ class Ledger:
         """The layout's version; None where there is no ledger.
 
         Raises:
-            LedgerError: A newer release made it.
+            LedgerError: A newer release made it, or one of its tables is missing.
         """
-        if not self._exists(session, "meta"):
+        present = self._present(session)
+        if "meta" not in present:
+            if any(name in TABLES or name.startswith(LEDGER_PREFIX) for name in present):
+                raise self._incomplete(["meta"])
             return None
         found = self.fact(session, "version")
         version = int(found) if found is not None else 0
@@ -46,14 +49,23 @@ class Ledger:
                 f"ledger in schema '{self.schema}': made by a newer dbt-activate (layout {version}, this one knows"
                 f" {VERSION}); upgrade dbt-activate"
             )
+        # An older layout may lack what its migration makes.
+        if version == VERSION and (missing := [name for name in TABLES if name not in present]):
+            raise self._incomplete(missing)
         return version
 
     def has(self, session: Session, sync: str) -> bool:
         """Whether *sync* has a ledger of its own."""
-        return self._exists(session, LEDGER_PREFIX + sync)
+        return LEDGER_PREFIX + sync in self._present(session)
 
-    def prepare(self, session: Session, sync: str, *, renamed_from: str | None = None) -> None:
-        """Make what is missing: schema, tables, the table of *sync*; migrate an older layout."""
+    def prepare(self, session: Session, sync: str, *, renamed_from: str | None = None, anew: bool = False) -> None:
+        """Make what is missing: schema, tables, the table of *sync*; migrate an older layout.
+
+        *anew* takes a lost table of *sync* for one that never was.
+
+        Raises:
+            LedgerError: A newer release made it, or the table of *sync* is gone though it has runs.
+        """
         version = self.version(session)
         if version is None:
             self._found(session)
@@ -61,6 +73,27 @@ class Ledger:
             self._migrate(session, version)
         if renamed_from is not None and self.has(session, renamed_from) and not self.has(session, sync):
             self._rename(session, renamed_from, sync)
+        if not self.has(session, sync):
+            if not anew:
+                self._refuse_loss(session, sync)
+            self._make_table(session, sync)
+
+    def _refuse_loss(self, session: Session, sync: str) -> None:
+        """See to it that a table that is not there is one that never was: without it every row would be sent again.
+
+        Raises:
+            LedgerError: It was there.
+        """
+        confirmed = (
+            f"SELECT 1 FROM {self.table('row_log')} WHERE sync = ? AND outcome IN ('succeeded', 'unchanged') LIMIT 1"
+        )
+        if list(session.rows(confirmed, [sync])):
+            raise LedgerError(
+                f"ledger in schema '{self.schema}': the table '{LEDGER_PREFIX}{sync}' is gone, and with it what was"
+                f" confirmed; restore it, or start anew: dbt-activate reset {sync}"
+            )
+
+    def _make_table(self, session: Session, sync: str) -> None:
         try:
             with session.transaction():
                 self._create(session, {LEDGER_PREFIX + sync: LEDGER})
@@ -78,6 +111,7 @@ class Ledger:
         """Forget everything about *sync* but its past runs and the epoch of its lease."""
         with session.transaction():
             session.execute(f"DROP TABLE IF EXISTS {self.of(sync)}")
+            self._create(session, {LEDGER_PREFIX + sync: LEDGER})
             session.execute(f"DELETE FROM {self.table('rejects')} WHERE sync = ?", [sync])
             session.execute(f"UPDATE {self.table('leases')} SET binding = NULL WHERE sync = ?", [sync])
             # What a crashed run left open is forgotten, too: else the next run would remember it again.
@@ -96,6 +130,8 @@ class Ledger:
         ``incarnation`` is that of the next record: one more than before for a row that was removed.
         """
         if not self.has(session, sync):
+            if self.version(session) is not None:
+                self._refuse_loss(session, sync)
             return _nothing(CONFIRMED, self.warehouse.dialect.types)
         now = self.warehouse.dialect.now
         return (
@@ -126,12 +162,22 @@ class Ledger:
         """Whether *sync* has never had a row confirmed."""
         return not self.has(session, sync) or not list(session.rows(f"SELECT 1 FROM {self.of(sync)} LIMIT 1"))
 
-    def _exists(self, session: Session, table: str) -> bool:
+    def _present(self, session: Session) -> frozenset[str]:
+        """The names of the tables that are in the schema."""
         statement = (
-            "SELECT 1 FROM information_schema.tables"
-            " WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?"
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_catalog = current_database() AND table_schema = ?"
         )
-        return bool(list(session.rows(statement, [self.schema, table])))
+        return frozenset(str(name) for (name,) in session.rows(statement, [self.schema]))
+
+    def _incomplete(self, missing: Sequence[str]) -> LedgerError:
+        names = ", ".join(f"'{name}'" for name in missing)
+        tables = f"table {names} is" if len(missing) == 1 else f"tables {names} are"
+        schema = self.warehouse.dialect.quote(self.schema)
+        return LedgerError(
+            f"ledger in schema '{self.schema}': {tables} missing; restore what is missing from a backup, or forget all"
+            f" that was confirmed and start anew: DROP SCHEMA {schema} CASCADE"
+        )
 
     def _found(self, session: Session) -> None:
         """Make schema and tables, in one transaction; another first run may do so at the same time."""

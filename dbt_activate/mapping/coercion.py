@@ -5,7 +5,8 @@ from the driver                            in the payload
 ========================================  =====================================================================
 NULL, booleans, text                      as they are; a character NUL stays
 integers of any size                      as they are
-floats                                    as they are; NaN and the infinities cannot be said
+floats                                    as they are; NaN and the infinities cannot be said. Warehouses hand over a
+                                          date that is infinite, or outside the years 1 to 9999, as an infinite float
 decimals                                  an integer where they have no fraction, a double where it spells the same
                                           number, else the exact decimal
 bytes                                     base64 text
@@ -148,7 +149,9 @@ def _float(value: float) -> float:
     if isfinite(value):
         return float(value)
     raise Unsayable(
-        "not_a_number", "it is NaN or infinite, which JSON cannot say; make it NULL or a number in the model"
+        "not_a_number",
+        "it is NaN, infinite, or a date outside the years 1 to 9999, which JSON cannot say; make it NULL in the model,"
+        " or a value that can be sent",
     )
 
 

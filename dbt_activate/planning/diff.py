@@ -13,8 +13,8 @@ kind           the key is
 ``gone``       in neither: only a reject remembers it
 =============  ==========================================================================================
 
-``held`` is a reject whose row and field map have not changed, ``waiting`` a failure whose next attempt is not due or a
-row of unknown fate; everything else is ``due``.
+``held`` is a reject whose row and field map have not changed, ``waiting`` a failure whose next attempt is not due,
+``unknown`` a row of unknown fate; everything else is ``due``.
 """
 
 from dataclasses import dataclass
@@ -103,11 +103,14 @@ class Diff:
         query = exp.select("kind", "state", "COUNT(*) AS number").from_("diff").group_by("kind", "state")
         return self._with_steps(query)
 
-    def rows(self, kinds: tuple[str, ...], aliases: tuple[str, ...], limit: int | None) -> str:
-        """SQL: the due rows of *kinds*, removals last, each kind in the order of keys."""
+    def rows(self, kinds: tuple[str, ...], columns: tuple[str, ...], limit: int | None) -> str:
+        """SQL: the due rows of *kinds*, removals last, each kind in the order of keys.
+
+        *columns* is SQL over the model query's, to follow :data:`FIXED_COLUMNS`.
+        """
         listed = ", ".join(f"'{kind}'" for kind in kinds)
         query = (
-            exp.select(*FIXED_COLUMNS, *aliases)
+            exp.select(*FIXED_COLUMNS, *columns, dialect=self.dialect.name)
             .from_("diff")
             .where(f"state = 'due' AND kind IN ({listed})")
             # Removals go last: a row that took a new key must exist before its old self goes.
@@ -177,10 +180,10 @@ class Diff:
         if self.scope.unknown:
             return "'due'"
         if self.scope.rejects_only or self.scope.keys:
-            return "CASE WHEN r.outcome = 'unknown' THEN 'waiting' ELSE 'due' END"
+            return "CASE WHEN r.outcome = 'unknown' THEN 'unknown' ELSE 'due' END"
         return (
             # First: a row of unknown fate stays so when it leaves the model, or it would be new when it returns.
-            "CASE WHEN r.outcome = 'unknown' THEN 'waiting'"
+            "CASE WHEN r.outcome = 'unknown' THEN 'unknown'"
             f" WHEN m.{KEY} IS NULL AND (c.key IS NULL OR NOT c.present) THEN 'due'"
             f" WHEN r.outcome = 'failed' AND NOT r.due AND {same} THEN 'waiting'"
             f" WHEN r.outcome IN ('invalid', 'rejected', 'conflict') AND {same} THEN 'held'"

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from dbt_activate.contracts import Dialect, Session
-from dbt_activate.errors import ConfigError, Problem, WarehouseError
+from dbt_activate.errors import ConfigError, LedgerError, Problem, WarehouseError
 from dbt_activate.planning.diff import FIXED_COLUMNS, Diff, Memory, Scope
 from dbt_activate.planning.expressions import FAULT, KEY, Mapped, mapped_fields, model_query
 from dbt_activate.planning.fingerprint import fingerprint_basis, fingerprint_sql
@@ -36,9 +37,15 @@ class ChangeSet:
     _mapped: tuple[Mapped, ...]
 
     def read(self) -> Iterator[Change]:
-        """Stream the changes that are due: removals last, otherwise in the order of keys."""
-        for row in self._session.rows(self._statement):
-            yield _change(row, self._mapped, len(self.sync.fields))
+        """Stream the changes that are due: removals last, otherwise in the order of keys.
+
+        Raises:
+            ConfigError: An expression of the block fails on some row.
+            LedgerError: What is remembered of a row cannot be read.
+        """
+        with _reading(self.sync):
+            for row in self._session.rows(self._statement):
+                yield _change(row, self._mapped, self.sync)
 
 
 def plan(sync: Sync, session: Session, dialect: Dialect, memory: Memory, scope: Scope, limit: int | None) -> ChangeSet:
@@ -52,7 +59,8 @@ def plan(sync: Sync, session: Session, dialect: Dialect, memory: Memory, scope: 
     """
     model = model_query(sync, dialect, memory.lookups)
     types = _types(sync, session, model.sql(dialect=dialect.name))
-    rows, has_faults, null_keys = _profile(session, model.sql(dialect=dialect.name))
+    with _reading(sync):
+        rows, has_faults, null_keys = _profile(session, model.sql(dialect=dialect.name))
     basis = fingerprint_basis(sync, types, dialect, session)
     diff = Diff(
         model=model,
@@ -63,7 +71,8 @@ def plan(sync: Sync, session: Session, dialect: Dialect, memory: Memory, scope: 
         dialect=dialect,
         has_faults=has_faults,
     )
-    numbers = {(str(kind), str(state)): int(str(number)) for kind, state, number in session.rows(diff.counts())}
+    with _reading(sync):
+        numbers = {(str(kind), str(state)): int(str(number)) for kind, state, number in session.rows(diff.counts())}
     census = _census(sync, numbers, rows=rows, null_keys=null_keys)
     mapped = mapped_fields(sync)
     return ChangeSet(
@@ -72,7 +81,7 @@ def plan(sync: Sync, session: Session, dialect: Dialect, memory: Memory, scope: 
         basis=basis,
         forgotten=_forgotten(session, diff) if ("gone", "due") in numbers else (),
         _session=session,
-        _statement=diff.rows(("faulty", *census.changes), tuple(m.alias for m in mapped), limit),
+        _statement=diff.rows(("faulty", *census.changes), _columns(mapped, types, dialect), limit),
         _mapped=mapped,
     )
 
@@ -83,6 +92,20 @@ def _types(sync: Sync, session: Session, query: str) -> Mapping[str, str]:
     except WarehouseError as error:
         remedy = f"the warehouse says: {error}; does {sync.model.relation} exist as the block expects it (`dbt run`)?"
         raise ConfigError(Problem(str(sync.at), f"the model '{sync.model.name}' cannot be read", remedy)) from error
+
+
+@contextmanager
+def _reading(sync: Sync) -> Iterator[None]:
+    """Name the block whose SQL the warehouse gave up on: values are computed only when they are read."""
+    try:
+        yield
+    except WarehouseError as error:
+        remedy = f"the warehouse says: {error}; mend the expression of `sql:` or `where:` that fails on some row"
+        raise ConfigError(Problem(str(sync.at), "the model cannot be read with this block's SQL", remedy)) from error
+
+
+def _columns(mapped: tuple[Mapped, ...], types: Mapping[str, str], dialect: Dialect) -> tuple[str, ...]:
+    return tuple(f"{dialect.readable(m.alias, types[m.alias])} AS {m.alias}" for m in mapped)
 
 
 def _profile(session: Session, query: str) -> tuple[int, bool, bool]:
@@ -113,6 +136,7 @@ def _census(sync: Sync, numbers: Mapping[tuple[str, str], int], *, rows: int, nu
         unchanged=numbers.get(("unchanged", "due"), 0),
         held=states["held"],
         waiting=states["waiting"],
+        unknown=states["unknown"],
         faulty=numbers.get(("faulty", "due"), 0),
         withheld=withheld,
     )
@@ -127,9 +151,9 @@ def _forgotten(session: Session, diff: Diff) -> tuple[str, ...]:
     return tuple(str(row[1]) for row in session.rows(diff.rows(("gone",), (), None)))
 
 
-def _change(row: tuple[Any, ...], mapped: tuple[Mapped, ...], fields: int) -> Change:
+def _change(row: tuple[Any, ...], mapped: tuple[Mapped, ...], sync: Sync) -> Change:
     kind, key, fault, copies, fingerprint, *known = row[: len(FIXED_COLUMNS)]
-    values: list[object] = [None] * fields
+    values: list[object] = [None] * len(sync.fields)
     for column, value in zip(mapped, row[len(FIXED_COLUMNS) :], strict=True):
         values[column.position] = value
     return Change(
@@ -137,10 +161,20 @@ def _change(row: tuple[Any, ...], mapped: tuple[Mapped, ...], fields: int) -> Ch
         key=key,
         values=tuple(values) if kind != ChangeKind.REMOVED else (),
         fingerprint=fingerprint,
-        known=_known(*known),
+        known=_remembered(sync, key, known),
         fault=fault,
         copies=copies or 1,
     )
+
+
+def _remembered(sync: Sync, key: str, columns: list[Any]) -> Known:
+    try:
+        return _known(*columns)
+    except msgspec.DecodeError as error:
+        raise LedgerError(
+            f"ledger of '{sync.name}': what it holds of the row {key!r} is not JSON; delete that row from its table"
+            f" ledger__{sync.name}, or start anew: dbt-activate reset {sync.name}"
+        ) from error
 
 
 def _known(payload_hash: Any, payload: Any, identity: Any, record_id: Any, present: Any, *counters: Any) -> Known:
@@ -167,4 +201,4 @@ def _number(text: str) -> float | Decimal:
     return number if Decimal(repr(number)) == Decimal(text) else Decimal(text)
 
 
-_decoder = msgspec.json.Decoder(float_hook=_number)
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=_number)

@@ -95,7 +95,8 @@ def check_against(sync: Sync, spec: ObjectSpec) -> tuple[Problem, ...]:
         _check_identifier(sync, spec, faults)
         _check_required(sync, spec.fields, faults)
         for field in sync.fields:
-            _check_field(sync, field, spec.fields, faults)
+            if not spec.open or field.path[0] in spec.fields:
+                _check_field(sync, field, spec.fields, faults)
     return faults.problems
 
 

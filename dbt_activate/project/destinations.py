@@ -1,13 +1,12 @@
 """Reads ``destinations.yml``: which destinations there are, and the connection of each for the active target."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dbt_activate.errors import ConfigError, Problem
+from dbt_activate.project.addresses import is_loopback
 from dbt_activate.project.dbt_project import ProjectOptions
 from dbt_activate.project.faults import Faults, choice, shown
 from dbt_activate.project.rendering import Surroundings
@@ -64,10 +63,10 @@ class Destinations:
 def read_destinations(options: ProjectOptions, faults: Faults) -> Destinations:
     """Find the file and read it. What is wrong in one destination is noted in *faults* and leaves the others usable."""
     places = list(_directories(options))
-    directory = next((place for place in places if (place / FILE).is_file()), places[0])
+    directory = next((place for place in places if (place / FILE).exists()), places[0])
     path = directory / FILE
     place = FILE if directory == options.project_dir else str(path)
-    if not path.is_file():
+    if not path.exists():
         return Destinations(file=path, place=place, found=False)
     raw = faults.attempt(_mapping, path, place)
     if raw is None:
@@ -126,8 +125,7 @@ def _refuse_tokens(raw: Mapping[str, Any], at: Location, faults: Faults) -> None
 
 
 def _in_the_sandbox(raw: Mapping[str, Any]) -> bool:
-    host = urlsplit(str(raw.get("url", SANDBOX_URL))).hostname or ""
-    return raw["type"] == SANDBOX and (host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d+){3}", host) is not None)
+    return raw["type"] == SANDBOX and is_loopback(str(raw.get("url", SANDBOX_URL)))
 
 
 def kind_of(destinations: Destinations, name: str, target: str, kinds: Mapping[str, DestinationKind]) -> str | None:

@@ -104,7 +104,7 @@ class _Loading:
         if manifest is None:
             return None
         doubts = Faults()
-        check_age(manifest, files, place, doubts)
+        check_age(manifest, path, files, place, doubts)
         if profile is not None:
             wanted = Wanted(
                 project=self.dbt.name, adapter=profile.adapter_type, schema=profile.schema, target=profile.target

@@ -47,18 +47,37 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def check_age(manifest: Manifest, files: tuple[ProjectFile, ...], place: str, faults: Faults) -> None:
-    """Note a manifest that is older than files it was made from. An SQL file that says the same is not newer."""
+def check_age(manifest: Manifest, path: Path, files: tuple[ProjectFile, ...], place: str, faults: Faults) -> None:
+    """Note a manifest that is older than files it was made from.
+
+    An SQL file is newer where it says something else: dbt tells its checksum. Of other files only the time is known.
+    They are newer than what *path*, the manifest's file, was last written at, as it may have been restored or touched.
+    """
     try:
         made = datetime.fromisoformat(manifest.metadata.generated_at or "").timestamp()
     except ValueError:
         faults.add(place, "it does not say when it was made", "run `dbt parse`")
         return
-    checksums = _checksums(manifest)
-    newer = [file.name for file in files if file.modified > made and not _as_parsed(file, checksums)]
+    ages = _Ages(made, max(made, _modified(path)), _checksums(manifest))
+    newer = [file.name for file in files if ages.outdated_by(file)]
     if newer:
         more = f" and {len(newer) - 1} more" if len(newer) > 1 else ""
-        faults.add(place, f"it is older than {newer[0]}{more}", "run `dbt parse`")
+        faults.add(place, f"it is older than {newer[0]}{more}", "run `dbt parse`, which takes seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ages:
+    """When dbt made a manifest, when its file was written, and the checksums in it by file."""
+
+    made: float
+    written: float
+    checksums: Mapping[str, set[str]]
+
+    def outdated_by(self, file: ProjectFile) -> bool:
+        if file.modified <= self.made:
+            return False
+        known = self.checksums.get(file.name) if file.name.endswith(".sql") else None
+        return not _says_one_of(known, file) if known else file.modified > self.written
 
 
 def _checksums(manifest: Manifest) -> Mapping[str, set[str]]:
@@ -69,10 +88,7 @@ def _checksums(manifest: Manifest) -> Mapping[str, set[str]]:
     return checksums
 
 
-def _as_parsed(file: ProjectFile, checksums: Mapping[str, set[str]]) -> bool:
-    known = checksums.get(file.name)
-    if not known or not file.name.endswith(".sql"):
-        return False
+def _says_one_of(known: set[str], file: ProjectFile) -> bool:
     try:
         text = file.path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):

@@ -43,6 +43,8 @@ def find_entries(manifest: Manifest, placement: Placement, faults: Faults) -> li
     nodes = [node for _, node in sorted(manifest.nodes.items()) if node.resource_type in KINDS]
     entries = [entry for node in nodes for entry in _entries(node, placement, faults)]
     plain = [entry for entry in entries if entry.node.version is None]
+    for entry in plain:
+        _refuse_versions(entry, faults)
     return plain + list(_of_versions([entry for entry in entries if entry.node.version is not None], faults))
 
 
@@ -85,6 +87,12 @@ def _refuse_kind(node: Node, kind: str, placement: Placement, faults: Faults) ->
         what = names.get(kind, kind)
         fault = f"a sync reads a model, a snapshot or a seed, not {'an' if what[0] in 'aeo' else 'a'} {what}"
         faults.add(placement.at(node, "activate"), fault, "put the block on a model that selects from it")
+
+
+def _refuse_versions(entry: Entry, faults: Faults) -> None:
+    if isinstance(entry.raw, Mapping) and "versions" in entry.raw:
+        fault = f"the {entry.node.resource_type} '{entry.node.name}' has no versions"
+        faults.add(entry.at.at("versions"), fault, "leave it out")
 
 
 def _of_versions(entries: Iterable[Entry], faults: Faults) -> Iterator[Entry]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dbt_activate.project.addresses import address_problems
 from dbt_activate.project.faults import Faults
 from dbt_activate.project.rendering import Rendered, Surroundings, render_text
 from dbt_activate.values.secret import Secret
@@ -35,7 +36,7 @@ class SettingsReader:
         faults = Faults()
         rendered = self._rendered(dict(raw), self.rules, at, faults)
         if not faults:
-            faults.extend(Shape(self.rules).problems(rendered, at))
+            faults.extend(Shape(self.rules).problems(rendered, at) or address_problems(rendered, at))
         faults.settle()
         hidden: dict[str, Any] = self._hidden(rendered, self.rules)
         return hidden

@@ -37,6 +37,9 @@ _TYPES = {
 }
 
 
+_SHOWN_OF_NAME = 30
+
+
 class Shape:
     """One JSON Schema, ready to check many values."""
 
@@ -83,7 +86,9 @@ def _missing_key(error: _Error, place: Location, _at: Location) -> Iterator[Prob
 
 
 def _wrong_type(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
-    yield Problem(str(place), f"needs {_kinds(error.validator_value)}, not {_instance(error)}")
+    most = error.schema.get("maximum")
+    remedy = "" if most is None else f"the most is {most}"
+    yield Problem(str(place), f"needs {_kinds(error.validator_value)}, not {_instance(error)}", remedy)
 
 
 def _kinds(types: Any) -> str:
@@ -155,6 +160,17 @@ def _at_most(error: _Error, place: Location, _at: Location) -> Iterator[Problem]
     yield Problem(str(place), f"{_instance(error)} is too large", f"the most is {error.validator_value}")
 
 
+def _too_long(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
+    # A name among the keys of a mapping is no part of the place, and too long to be shown whole.
+    named = "propertyNames" in error.absolute_schema_path
+    what = f"the name {shown(str(error.instance)[:_SHOWN_OF_NAME] + '…')}" if named else _called(error)
+    yield Problem(str(place), f"{what} has {len(error.instance)} characters", f"the most is {error.validator_value}")
+
+
+def _called(error: _Error) -> str:
+    return "this secret" if _is_secret(error) else "this text"
+
+
 def _empty(error: _Error, place: Location, _at: Location) -> Iterator[Problem]:
     count = error.validator_value
     yield Problem(str(place), "is empty" if not error.instance else f"needs at least {count}")
@@ -170,8 +186,11 @@ def _as_it_is(error: _Error, place: Location, _at: Location) -> Iterator[Problem
 
 
 def _instance(error: _Error) -> str:
-    secret = isinstance(error.schema, dict) and error.schema.get("x-secret")
-    return "this secret" if secret else shown(error.instance)
+    return "this secret" if _is_secret(error) else shown(error.instance)
+
+
+def _is_secret(error: _Error) -> bool:
+    return isinstance(error.schema, dict) and error.schema.get("x-secret") is True
 
 
 _WORDS: Mapping[str, Callable[[_Error, Location, Location], Iterator[Problem]]] = {
@@ -185,6 +204,7 @@ _WORDS: Mapping[str, Callable[[_Error, Location, Location], Iterator[Problem]]] 
     "minimum": _at_least,
     "exclusiveMinimum": _above,
     "maximum": _at_most,
+    "maxLength": _too_long,
     "minLength": _empty,
     "minItems": _empty,
     "minProperties": _empty,

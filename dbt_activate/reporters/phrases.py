@@ -15,6 +15,7 @@ CENSUS: Mapping[str, str] = {
     "faulty": "{} with a null or repeated key",
     "held": "{} held as rejects",
     "waiting": "{} waiting for a later attempt",
+    "unknown": "{} of unknown fate",
     "withheld": "{} removals withheld",
 }
 """Attribute of a census to how it is told; what is zero is not told."""

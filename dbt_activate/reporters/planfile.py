@@ -30,6 +30,7 @@ class _Counts(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     unchanged: Number
     held: Number
     waiting: Number
+    unknown: Number
     withheld: Number
 
 
@@ -84,6 +85,7 @@ def plan_counts(result: SyncResult) -> dict[str, int] | None:
         "unchanged": census.unchanged,
         "held": census.held,
         "waiting": census.waiting,
+        "unknown": census.unknown,
         "withheld": census.withheld,
     }
 

@@ -86,6 +86,7 @@ def result_entry(result: SyncResult) -> dict[str, object]:
         "epoch": result.epoch,
         "delivery_class": result.delivery,
         "batch_rows": plain(result.batch_rows),
+        "batch_requests": plain(result.batch_requests),
         "stages": plain(result.stages),
     }
 
@@ -187,6 +188,7 @@ def _census(census: Census) -> dict[str, object]:
         "unchanged": census.unchanged,
         "held": census.held,
         "waiting": census.waiting,
+        "unknown": census.unknown,
         "faulty": census.faulty,
         "withheld": census.withheld,
         "first": census.first,

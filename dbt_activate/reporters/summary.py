@@ -8,6 +8,7 @@ from rich.text import Text
 
 from dbt_activate.reporters.phrases import counted, duration, outcomes, tally
 from dbt_activate.reporters.progress import Board, Progress
+from dbt_activate.values.change import Census
 from dbt_activate.values.event import RunEnded, SyncResult
 from dbt_activate.values.outcome import HELD, SETTLED, Outcome
 
@@ -134,8 +135,15 @@ def _reasons(result: SyncResult, *, dry: bool) -> Iterator[str]:
         codes = tally(result.error_classes)
         told = f"{counted(sum(missing.values()), 'row')} did not get through: {outcomes(missing)}"
         yield f"{told} ({codes})" if codes else told
-    if result.census is not None and result.census.waiting:
-        yield f"{counted(result.census.waiting, 'row')} of earlier runs: waiting for a later attempt, or unknown"
+    census = result.census or Census()
+    if census.waiting:
+        told = f"{counted(census.waiting, 'row')} of earlier runs: waiting for a later attempt"
+        yield f"{told}; to try now: dbt-activate retry --select {result.sync}"
+    if census.unknown:
+        told = f"{counted(census.unknown, 'row')} of earlier runs: nobody knows whether they arrived"
+        yield f"{told}; look, then: dbt-activate resolve --select {result.sync}"
+    if census.withheld:
+        yield f"{counted(census.withheld, 'removal')} withheld while a key is null"
     if not dry:
         yield from (text.format(sync=result.sync) for group, text in NEXT.items() if group & missing.keys())
 

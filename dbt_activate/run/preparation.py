@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dbt_activate.contracts import Warehouse
+from dbt_activate.delivery.asking import Asker
 from dbt_activate.delivery.spool import Spool
 from dbt_activate.errors import DestinationError
 from dbt_activate.ledger.journal import settled
@@ -20,7 +21,6 @@ from dbt_activate.planning.fingerprint import config_hash
 from dbt_activate.planning.guards import Tripped, tripped
 from dbt_activate.planning.planner import plan
 from dbt_activate.registry import Link
-from dbt_activate.run.calling import call
 from dbt_activate.run.options import RunOptions
 from dbt_activate.values.change import Census, Change
 from dbt_activate.values.destination import ObjectSpec
@@ -77,6 +77,7 @@ class Preparation:
     ledger: Ledger
     facts: RunFacts
     options: RunOptions
+    asker: Asker
     check: Callable[[Sync, ObjectSpec], None]
     look: Callable[[Sync, Payload], None] | None = None
 
@@ -128,7 +129,7 @@ class Preparation:
     async def _describe(self, made: Plan, link: Link) -> ObjectSpec:
         """The object as the live system describes it; as we know it without a network where that cannot be reached."""
         try:
-            spec: ObjectSpec = await call(link.destination.discover, made.sync.object)
+            spec: ObjectSpec = await self.asker.ask(link.destination.discover, made.sync.object)
         except DestinationError as error:
             made.unreachable = error
             return link.destination.describe(made.sync.object)

@@ -34,6 +34,7 @@ def result_of(
         stages={},
         mode=sync.mode.value,
         batch_rows={op.value: min(spec.rows, sync.batch_size or spec.rows) for op, spec in used.items()},
+        batch_requests={op.value: spec.requests for op, spec in used.items()},
     )
 
 
@@ -51,6 +52,8 @@ def status_of(plan: Plan, counts: Counts, stop: Stop | None) -> str:
         return stop.status
     outcomes = {outcome for by_outcome in counts.values() for outcome in by_outcome}
     through = outcomes & {outcome.value for outcome in SETTLED}
-    if outcomes == through and not plan.census.waiting and not plan.census.withheld and stop is None:
+    census = plan.census
+    behind = census.waiting or census.unknown or census.withheld
+    if outcomes == through and not behind and stop is None:
         return "success"
     return "partial" if through or not outcomes else "failed"

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from dbt_activate.contracts import Clock, Reporter, Warehouse
+from dbt_activate.delivery.asking import Asker, call
 from dbt_activate.delivery.batching import Cutter
 from dbt_activate.delivery.dispatch import Dispatcher, Stop
 from dbt_activate.errors import (
@@ -16,6 +17,7 @@ from dbt_activate.errors import (
     ConfigError,
     DestinationError,
     FencedError,
+    LedgerError,
     LockedError,
     Problem,
     WarehouseError,
@@ -27,7 +29,6 @@ from dbt_activate.ledger.store import Ledger
 from dbt_activate.mapping.canonical import field_hashes
 from dbt_activate.planning.fingerprint import config_hash
 from dbt_activate.registry import Link
-from dbt_activate.run.calling import call
 from dbt_activate.run.options import RunOptions
 from dbt_activate.run.preparation import Plan, Preparation
 from dbt_activate.run.results import expected, result_of, status_of
@@ -96,6 +97,10 @@ class Runner:
                 await call(link.destination.close)
         return results
 
+    @property
+    def _asker(self) -> Asker:
+        return Asker(clock=self.clock, random=self.random)
+
     def stop_soon(self, stop: Stop) -> None:
         """Send no further batch; those in flight end."""
         self.stop = self.stop or stop
@@ -137,6 +142,9 @@ class Runner:
             result = result_of(sync, "failed", message=str(error))
         except ConfigError as error:
             self.misfits += error.problems
+            result = result_of(sync, "failed", message=str(error))
+        except (LedgerError, WarehouseError) as error:
+            self.misfits.append(Problem(str(sync.at), str(error)))
             result = result_of(sync, "failed", message=str(error))
         self._enter(sync, "")
         return replace(result, seconds=self.clock.monotonic() - started, stages=self._stages)
@@ -195,6 +203,7 @@ class Runner:
             ledger=self.ledger,
             facts=self.facts,
             options=self.options,
+            asker=self._asker,
             check=self.check,
             look=self.look,
         )
@@ -253,7 +262,7 @@ class Runner:
         if not len(plan.spool) or plan.unreachable is not None or plan.tripped:
             return "", ""
         try:
-            account = await call(self.links[sync.destination].destination.check)
+            account = await self._asker.ask(self.links[sync.destination].destination.check)
         except DestinationError as error:
             plan.unreachable = error
             return "", ""

@@ -66,6 +66,7 @@ class FakeDestination(Destination):
             :class:`AmbiguousError` is raised after everything was applied.
         mute: Keys of rows that its answer does not mention.
         silent: The method, ``discover`` or ``check``, that finds nobody there.
+        silences: How often it does; None for ever.
     """
 
     connection_schema: ClassVar[Schema] = {"type": "object", "additionalProperties": False}
@@ -87,6 +88,7 @@ class FakeDestination(Destination):
         self.refused: set[str] = set()
         self.mute: set[str] = set()
         self.silent = ""
+        self.silences: int | None = None
         self.script: list[DestinationError] = []
         self._delivery = delivery
         self._rows = rows
@@ -127,7 +129,8 @@ class FakeDestination(Destination):
         return [result for result in results if result.key not in self.mute]
 
     def _answer(self, method: str) -> None:
-        if self.silent == method:
+        if self.silent == method and self.silences != 0:
+            self.silences = None if self.silences is None else self.silences - 1
             raise RetryableError("nobody answers", code="connect")
 
     def _apply(self, operation: Operation, payload: Payload) -> RowResult:

@@ -59,7 +59,8 @@ class Census:
         ignored: Keys by kind of change, among those that the sync does not send (its mode, or ``on_removed``).
         unchanged: Keys whose fingerprint is the confirmed one.
         held: Rejects that wait for a new row or field map.
-        waiting: Failures that wait for their next attempt, and rows of unknown fate.
+        waiting: Failures that wait for their next attempt.
+        unknown: Rows of which nobody knows whether they arrived; never sent by themselves.
         faulty: Keys that are null or occur more than once.
         withheld: Removals not made because null keys hide which rows are meant.
         first: Whether no row of this sync was ever confirmed.
@@ -72,6 +73,7 @@ class Census:
     unchanged: int = 0
     held: int = 0
     waiting: int = 0
+    unknown: int = 0
     faulty: int = 0
     withheld: int = 0
     first: bool = False

@@ -51,12 +51,14 @@ class OperationSpec:
         rows: Most rows in one request.
         bytes: Most bytes in one request; None where only rows count.
         atomic: Whether a refusal of the whole request means that nothing of it was applied.
+        requests: Most requests that one batch takes as a rule; what is sent again comes on top.
     """
 
     delivery: DeliveryClass
     rows: int
     bytes: int | None = None
     atomic: bool = True
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class ObjectSpec:
         exact_numbers: Whether integers beyond 2**53 and decimals beyond a double arrive unharmed.
         tells_creates: Whether it can write ``on_create`` fields to new records only.
         answers: How an answer names rows: ``trace_id | index | key | all``.
+        open: Whether fields that are not listed are added by the destination.
     """
 
     name: str
@@ -77,6 +80,7 @@ class ObjectSpec:
     exact_numbers: bool = False
     tells_creates: bool = False
     answers: str = "all"
+    open: bool = False
 
     @property
     def identifiers(self) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ class SyncResult:
         error_classes: Code to number of rows.
         stages: Seconds by phase.
         batch_rows: Operation to most rows in one request, where a plan came so far.
+        batch_requests: Operation to most requests that one batch takes as a rule; one where it is not there.
     """
 
     sync: str
@@ -134,6 +135,7 @@ class SyncResult:
     stages: Mapping[str, float]
     mode: str | None = None
     batch_rows: Mapping[str, int] = field(default_factory=dict)
+    batch_requests: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ import msgspec
 
 from dbt_activate.contracts import Session
 from dbt_activate.errors import WarehouseError
+from dbt_activate.warehouses.messages import MASK, one_line, without_values
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,11 @@ HASHED = frozenset(
     | {"TIME WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
 )
 """Types whose values ``hash()`` tells apart. It takes ``[]`` for NULL, ``[0, 0]`` for ``[0]``, a day for 24 hours."""
+
+DATED = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"})
+
+SAFE = ("Invalid Input Error: Cannot execute statement", "Invalid Input Error: More than one row")
+"""Beginnings of messages about invalid input that quote no value; any other may be nothing but one."""
 
 
 class DuckDbDialect:
@@ -65,6 +71,19 @@ class DuckDbDialect:
         """``hash()`` of all columns, without its lowest bit: it is unsigned, and a ledger column is not."""
         hashed = (part for expression, kind in columns for part in _hashable(expression, kind))
         return f"CAST(hash({', '.join(hashed)}) >> 1 AS BIGINT)"
+
+    def readable(self, expression: str, kind: str) -> str:
+        """A day that Python has no date for is read as an infinite number.
+
+        The driver would hand over infinity as the last day there is, and a day out of range as text.
+        """
+        if kind not in DATED:
+            return expression
+        # Infinite days have neither era nor year; BC is era 0, whose years count up, too.
+        known = f"COALESCE(era({expression}) = 1 AND year({expression}) <= 9999, {expression} IS NULL)"
+        either = f"UNION(day {kind}, number DOUBLE)"
+        infinite = f"CAST(CAST('inf' AS DOUBLE) AS {either})"
+        return f"CASE WHEN {known} THEN CAST({expression} AS {either}) ELSE {infinite} END"
 
 
 class DuckDbSession:
@@ -161,8 +180,7 @@ class DuckDbWarehouse:
         """Open the file, waiting for whoever holds it."""
         connection = self._connect(read_only=read_only)
         try:
-            with _translated():
-                self._prepare(connection)
+            self._prepare(connection)
             yield DuckDbSession(connection)
         finally:
             connection.close()
@@ -186,12 +204,21 @@ class DuckDbWarehouse:
                 return duckdb.connect(self.path, read_only=read_only)
             except duckdb.IOException as error:
                 if LOCKED not in str(error) or time.monotonic() > deadline:
-                    raise WarehouseError(f"cannot open {self.path}: {error}") from error
+                    raise WarehouseError(f"cannot open {self.path}: {one_line(str(error))}") from error
                 self._sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter
             except duckdb.Error as error:
-                raise WarehouseError(f"cannot open {self.path}: {error}") from error
+                raise WarehouseError(f"cannot open {self.path}: {one_line(str(error))}") from error
 
     def _prepare(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        import duckdb
+
+        try:
+            self._set_up(connection)
+        except duckdb.Error as error:
+            # Whatever is quoted here, the profile says it: no row was read yet.
+            raise WarehouseError(one_line(_above_statement(str(error)))) from error
+
+    def _set_up(self, connection: "duckdb.DuckDBPyConnection") -> None:
         # Text forms of timestamps with a zone, and so keys and hashes, must not depend on this machine's zone.
         connection.execute("SET TimeZone = 'UTC'")
         for extension in _listed(self._output.get("extensions")):
@@ -222,8 +249,12 @@ def _translated() -> Iterator[None]:
 
     try:
         yield
+    except (duckdb.DataError, duckdb.IntegrityError) as error:
+        raise WarehouseError(one_line(without_values(_above_statement(str(error))))) from error
+    except duckdb.InvalidInputException as error:
+        raise WarehouseError(one_line(_invalid_input(str(error)))) from error
     except duckdb.Error as error:
-        raise WarehouseError(_first_lines(str(error))) from error
+        raise WarehouseError(one_line(_above_statement(str(error)))) from error
 
 
 def _hashable(expression: str, kind: str) -> tuple[str, ...]:
@@ -233,9 +264,13 @@ def _hashable(expression: str, kind: str) -> tuple[str, ...]:
     return (f"CAST({expression} AS VARCHAR)", f"CAST(to_json({expression}) AS VARCHAR)")
 
 
-def _first_lines(message: str) -> str:
+def _above_statement(message: str) -> str:
     """DuckDB repeats the statement, and so a row's values, below a line that starts with ``LINE``."""
-    return message.split("\nLINE ", maxsplit=1)[0].strip()
+    return message.rsplit("\nLINE ", maxsplit=1)[0].strip()
+
+
+def _invalid_input(message: str) -> str:
+    return without_values(message) if message.startswith(SAFE) else f"Invalid Input Error: {MASK}"
 
 
 def _listed(value: object) -> list[object]:

@@ -3,13 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from dbt_activate.contracts import Session
 from dbt_activate.errors import WarehouseError
+from dbt_activate.warehouses.messages import one_line, without_values
 
 if TYPE_CHECKING:
     import psycopg
@@ -81,6 +82,10 @@ class PostgresDialect:
         hashable = (e if _base_type(kind) in HASHED else f"CAST({e} AS TEXT)" for e, kind in columns)
         return f"hash_record_extended(ROW({', '.join(hashable)}), 0)"
 
+    def readable(self, expression: str, kind: str) -> str:  # noqa: ARG002 - the loaders see to it
+        """As it is: what Python has no date for is told when it is loaded."""
+        return expression
+
 
 class PostgresSession:
     """One open connection."""
@@ -90,7 +95,7 @@ class PostgresSession:
 
     def rows(self, statement: str, parameters: Sequence[object] = ()) -> Iterator[tuple[object, ...]]:
         """Stream rows from a server-side cursor, ten thousand at a time."""
-        with _translated(), self._connection.transaction(), self._connection.cursor(name="activate") as cursor:
+        with _translated(), self._in_transaction(), self._connection.cursor(name="activate") as cursor:
             cursor.itersize = FETCH_ROWS
             cursor.execute(_bound(statement, parameters), list(parameters) or None)
             yield from cursor
@@ -123,6 +128,16 @@ class PostgresSession:
         with _translated(), self._connection.transaction():
             yield
 
+    def _in_transaction(self) -> AbstractContextManager[object]:
+        """The transaction that is open, or one of our own: a server-side cursor lives in one.
+
+        A savepoint would be no better: of rows that nobody reads to their end, it outlives the transaction around it.
+        """
+        from psycopg.pq import TransactionStatus
+
+        is_open = self._connection.info.transaction_status is not TransactionStatus.IDLE
+        return nullcontext() if is_open else self._connection.transaction()
+
 
 class PostgresWarehouse:
     """A PostgreSQL database, as a dbt-postgres profile names it."""
@@ -153,15 +168,25 @@ class PostgresWarehouse:
                 options="-c timezone=UTC",
             )
         except psycopg.Error as error:
-            raise WarehouseError(f"cannot connect to {self.identity}: {error}") from error
+            raise WarehouseError(f"cannot connect to {self.identity}: {one_line(str(error))}") from error
         with connection:
             _read_everything(connection)
             session = PostgresSession(connection)
-            if self._role:
-                session.execute(f"SET ROLE {self.dialect.quote(str(self._role))}")
+            self._take_role(connection)
             if read_only:
                 session.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield session
+
+    def _take_role(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+        import psycopg
+
+        if not self._role:
+            return
+        try:
+            connection.execute(_bound(f"SET ROLE {self.dialect.quote(str(self._role))}", ()))
+        except psycopg.Error as error:
+            # What is quoted here is the profile's.
+            raise WarehouseError(f"cannot take the role of the profile: {one_line(str(error))}") from error
 
     def refusals(self, session: Session, schema: str) -> tuple[str, ...]:
         """Ask the catalog for the rights of the role."""
@@ -196,28 +221,32 @@ def _read_everything(connection: "psycopg.Connection[tuple[object, ...]]") -> No
     from psycopg.types import datetime as times
     from psycopg.types.json import set_json_loads
 
-    def forgiving(loader: type[Any]) -> type[Any]:
+    def forgiving(loader: type[Any], instead: Callable[[str], object]) -> type[Any]:
         class Forgiving(loader):  # type: ignore[misc]
             def load(self, data: "Buffer") -> object:
                 try:
                     return super().load(data)
                 except DataError:
-                    text = bytes(data).decode()
-                    return math.inf if text.endswith("infinity") else text
+                    return instead(bytes(data).decode())
 
         return Forgiving
 
-    loaders = {
-        "date": times.DateLoader,
-        "time": times.TimeLoader,
-        "timetz": times.TimetzLoader,
-        "timestamp": times.TimestampLoader,
-        "timestamptz": times.TimestamptzLoader,
+    loaders: Mapping[str, tuple[type[Any], Callable[[str], object]]] = {
+        "date": (times.DateLoader, _infinite),
+        "time": (times.TimeLoader, str),
+        "timetz": (times.TimetzLoader, str),
+        "timestamp": (times.TimestampLoader, _infinite),
+        "timestamptz": (times.TimestamptzLoader, _infinite),
     }
-    for name, loader in loaders.items():
-        connection.adapters.register_loader(name, forgiving(loader))
+    for name, (loader, instead) in loaders.items():
+        connection.adapters.register_loader(name, forgiving(loader, instead))
     # A double would round what NUMERIC-like JSON holds.
     set_json_loads(lambda data: json.loads(data, parse_float=Decimal), connection)
+
+
+def _infinite(_text: str) -> float:
+    """A day that Python has no date for; infinity is but one of them."""
+    return math.inf
 
 
 def _bound(statement: str, parameters: Sequence[object]) -> LiteralString:
@@ -232,9 +261,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        # message_detail quotes a row's values; the primary message names constraint and type only.
+        # message_detail, too, quotes a row's values; it is never shown.
         text = error.diag.message_primary or str(error)
-        raise WarehouseError(text) from error
+        if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+            text = without_values(text)
+        elif isinstance(error, psycopg.errors.RaiseException):
+            text = "a function of the database's own raised an exception, whose text may hold a value of a row"
+        raise WarehouseError(one_line(text)) from error
 
 
 def _base_type(kind: str) -> str:

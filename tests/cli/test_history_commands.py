@@ -244,7 +244,7 @@ def test_a_refused_row_tells_why_and_what_would_be_sent(past: Path, run: Run) ->
 
     assert "confirmed    never" in answer.out
     assert "rejected" in answer.out
-    assert "added: would be sent (upsert)" in answer.out
+    assert "added: not sent while it is rejected" in answer.out
 
 
 def test_the_parts_of_a_composite_key_may_be_spaced_and_numbers(past: Path, run: Run) -> None:

@@ -81,6 +81,7 @@ def test_the_counts_tell_every_kind_of_key() -> None:
         "unchanged": 5,
         "held": 1,
         "waiting": 0,
+        "unknown": 0,
         "withheld": 0,
     }
 

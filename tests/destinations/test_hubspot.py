@@ -817,6 +817,8 @@ def test_an_object_tells_what_it_takes(object_name: str, create: str) -> None:
         "create": create,
     }
     assert {(found.rows, found.atomic) for found in spec.operations.values()} == {(50, True)}
+    several = {op.value: found.requests for op, found in spec.operations.items() if found.requests > 1}
+    assert several == ({"upsert": 3} if object_name == "contacts" else {})
     assert (spec.exact_numbers, spec.tells_creates, spec.answers, spec.fields) == (True, True, "trace_id", None)
 
 

@@ -95,7 +95,7 @@ def state_of(key: str, state: State, scope: Scope) -> str:
     if reject is None:
         return "due"
     if reject.outcome == "unknown":
-        return "waiting"
+        return "unknown"
     if scope.rejects_only or scope.keys or kind_of(key, state, scope) == "gone":
         return "due"
     sound = kind_of(key, state, scope) != "faulty" and state.rows
@@ -192,7 +192,11 @@ def test_every_key_is_judged_as_a_simple_model_of_the_diff_judges_it(
         kind.value: due[kind.value] for kind in ChangeKind if due[kind.value] and not sync.operation(kind)
     }
     assert (census.unchanged, census.faulty, census.withheld) == (due["unchanged"], due["faulty"], withheld)
-    assert (census.held, census.waiting) == (others.count("held"), others.count("waiting"))
+    assert (census.held, census.waiting, census.unknown) == (
+        others.count("held"),
+        others.count("waiting"),
+        others.count("unknown"),
+    )
     assert sorted(found.forgotten) == sorted(key for key, judgement in judged.items() if judgement == ("gone", "due"))
     expected = {key: kind for key, (kind, state) in judged.items() if state == "due" and kind in (*sent, "faulty")}
     assert {change.key: "faulty" if change.fault else change.kind.value for change in changes} == expected

@@ -58,6 +58,17 @@ class Broken:
         return [message.replace("@", SYNC, 1) if message.startswith("@") else message for message in self.told]
 
 
+def replace_by_directory(shop: "Shop") -> None:
+    """Put a directory in the place of ``destinations.yml``."""
+    shop.destinations = None
+    shop.files["destinations.yml/notes.txt"] = ""
+
+
+def at_address(shop: "Shop", url: str) -> None:
+    """Let the one destination be an HTTP API at *url*."""
+    shop.destinations["crm"]["outputs"]["dev"] = {"type": "http", "url": url}
+
+
 PROJECTS = (
     # the project and its profile
     Broken(
@@ -202,7 +213,7 @@ PROJECTS = (
             shop.manifest["metadata"].update(generated_at="2020-01-01T00:00:00Z"),
             shop.files.update({"models/schema.yml": "models: []", "models/a.sql": "select 1"}),
         ),
-        ("target/manifest.json: it is older than dbt_project.yml and 2 more; run `dbt parse`",),
+        ("target/manifest.json: it is older than dbt_project.yml and 2 more; run `dbt parse`, which takes seconds",),
     ),
     Broken(
         "a manifest without a date",
@@ -395,6 +406,16 @@ PROJECTS = (
         ("models/schema.yml, dim.activate.dim.versions: the model has no version 7 with this sync; it has: 1",),
     ),
     Broken(
+        "versions of a model that has none",
+        lambda shop: shop.sync(versions=["9"]),
+        ("@.versions: the model 'customer_scores' has no versions; leave it out",),
+    ),
+    Broken(
+        "a field with a name too long",
+        lambda shop: shop.fields(**{"n" * 256: "email"}),
+        ("@.fields: the name 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn…' has 256 characters; the most is 255",),
+    ),
+    Broken(
         "a sync at two versions",
         lambda shop: (
             shop.model("dim", {"dim": shop.block(versions=[1])}, COLUMNS, "customer_id", version=1, latest_version=2),
@@ -563,7 +584,7 @@ PROJECTS = (
     Broken(
         "no requests at all",
         lambda shop: shop.sync(max_requests_per_second=0),
-        ("@.max_requests_per_second: 0 is too small; it must be more than 0",),
+        ("@.max_requests_per_second: 0 is too small; the least is 0.001",),
     ),
     Broken("enabled as text", lambda shop: shop.sync(enabled="no"), ("@.enabled: needs true or false, not 'no'",)),
     Broken(
@@ -932,8 +953,44 @@ PROJECTS = (
         lambda shop: shop.output(max_requests_per_second=-1, max_concurrency=0),
         (
             "destinations.yml, crm.outputs.dev.max_concurrency: 0 is too small; the least is 1",
-            "destinations.yml, crm.outputs.dev.max_requests_per_second: -1 is too small; it must be more than 0",
+            "destinations.yml, crm.outputs.dev.max_requests_per_second: -1 is too small; the least is 0.001",
         ),
+    ),
+    Broken(
+        "a time-out that no lease covers",
+        lambda shop: shop.output(timeout_seconds=300),
+        ("destinations.yml, crm.outputs.dev.timeout_seconds: 300 is too large; the most is 290",),
+    ),
+    Broken(
+        "a time-out in powers of ten",
+        lambda shop: shop.output(timeout_seconds="1e308"),
+        ("destinations.yml, crm.outputs.dev.timeout_seconds: needs a number, not '1e308'; the most is 290",),
+    ),
+    Broken(
+        "an address of the sandbox whose bracket is not closed",
+        lambda shop: shop.output(type="sandbox", emulate="hubspot", url="http://[::1"),
+        (
+            "destinations.yml, crm.outputs.dev.url: the host of this URL cannot be read; write a URL such as https://api.example.com:8443/v1",
+        ),
+    ),
+    Broken(
+        "an address with a port that no machine has",
+        lambda shop: at_address(shop, "http://127.0.0.1:99999999/hooks/x"),
+        (
+            "destinations.yml, crm.outputs.dev.url: the port of this URL is no number from 1 to 65535; write a URL such as https://api.example.com:8443/v1",
+        ),
+    ),
+    Broken(
+        "an address whose host has an empty part",
+        lambda shop: at_address(shop, "https://a..example"),
+        (
+            "destinations.yml, crm.outputs.dev.url: the host of this URL is no name and no address; write a URL such as https://api.example.com:8443/v1",
+        ),
+    ),
+    Broken(
+        "a directory in the place of the file",
+        lambda shop: replace_by_directory(shop),
+        ("destinations.yml: the file cannot be read: Is a directory",),
     ),
     Broken(
         "a variable that is not set",

@@ -1,5 +1,6 @@
 """What fits its columns and its object passes; what meets in one field is told."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -82,6 +83,20 @@ def test_an_update_needs_no_required_fields_and_may_set_what_creation_may_not(sh
         FieldSpec(name="verified", createable=False),
     )
     assert check_against(shop.load().syncs[0], spec(*fields)) == ()
+
+
+def test_an_open_object_takes_new_fields_and_still_checks_those_it_has(shop: "Shop") -> None:
+    shop.sync(fields={"email": "email", "nick": "phone", "score": {"fields": {"last": "churn_score"}}})
+    known = spec(FieldSpec(name="email"), FieldSpec(name="score", type="number"))
+    sync = shop.load().syncs[0]
+    place = "models/schema.yml, customer_scores.activate.crm_contacts.fields"
+
+    told = [str(problem) for problem in check_against(sync, replace(known, open=True))]
+
+    assert told == [
+        f"{place}.score.fields.last: 'score' is of type number, and has no fields of its own; write one value"
+    ]
+    assert any("there is no field 'nick'" in str(problem) for problem in check_against(sync, known))
 
 
 def test_two_syncs_that_write_one_field_are_told_of(shop: "Shop") -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -430,7 +431,27 @@ def test_a_manifest_made_before_a_file_changed_is_refused(shop: "Shop") -> None:
     assert shop.problems() == []
     os.utime(shop.directory / "models" / "b.yml", None)
     os.utime(shop.directory / "models" / "a.sql", None)
-    assert shop.problems() == ["target/manifest.json: it is older than models/a.sql and 1 more; run `dbt parse`"]
+    assert shop.problems() == [
+        "target/manifest.json: it is older than models/a.sql and 1 more; run `dbt parse`, which takes seconds"
+    ]
+
+
+def test_a_manifest_that_was_restored_is_as_old_as_its_file_but_for_sql_that_says_something_else(shop: "Shop") -> None:
+    shop.manifest["metadata"]["generated_at"] = "2001-01-01T00:00:00Z"
+    shop.scores["checksum"] = {"name": "sha256", "checksum": sha256(b"select 1").hexdigest()}
+    shop.files |= {"models/customer_scores.sql": "select 1", "models/b.yml": "models: []"}
+    shop.write()
+    shop.files = dict.fromkeys((*shop.files, "dbt_project.yml", "target/manifest.json"))
+    manifest, script = shop.directory / "target/manifest.json", shop.directory / "models/customer_scores.sql"
+    remedy = "run `dbt parse`, which takes seconds"
+
+    os.utime(manifest, (1, 1))
+    stale = f"target/manifest.json: it is older than dbt_project.yml and 1 more; {remedy}"
+    assert shop.problems()[0] == stale
+    os.utime(manifest, (4_000_000_000, 4_000_000_000))
+    assert shop.problems() == []
+    script.write_text("select 2")
+    assert shop.problems() == [f"target/manifest.json: it is older than models/customer_scores.sql; {remedy}"]
 
 
 def test_every_problem_is_of_our_error(shop: "Shop") -> None:

@@ -95,3 +95,16 @@ def test_there_is_no_schema_of_another_name() -> None:
 def test_a_schema_is_a_copy_each_time() -> None:
     schema("activate").clear()
     assert schema("activate")
+
+
+@pytest.mark.parametrize("kind", [DuckDb, Files, Http, HubSpot, Postgres, Sqlite])
+def test_nobody_is_shown_a_pattern_of_a_connection(kind: type[Destination]) -> None:
+    patterned = [part for part in parts(kind.connection_schema) if isinstance(part.get("pattern"), str)]
+
+    assert [part["pattern"] for part in patterned if not part.get("patternErrorMessage")] == []
+
+
+def test_a_request_may_take_no_longer_than_a_lease_that_was_just_renewed() -> None:
+    limits = schema("destinations")["$defs"]["connection"]["properties"]
+
+    assert limits["timeout_seconds"]["maximum"] < TTL_SECONDS - MARGIN_SECONDS

@@ -48,6 +48,7 @@ SUCCESS = SyncResult(
     stages={"plan": 0.4, "deliver": 11.0},
     mode="upsert",
     batch_rows={"upsert": 100},
+    batch_requests={"upsert": 3},
 )
 
 PARTIAL = replace(

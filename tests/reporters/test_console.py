@@ -175,7 +175,7 @@ def test_rows_that_wait_are_a_reason() -> None:
     waiting = replace(SUCCESS, status="partial", counts={}, census=replace(CENSUS, waiting=7))
     text = told(run_of((waiting,), exit_code=1))
     assert "[nothing tried in 12.3s]" in text
-    assert "    7 rows of earlier runs: waiting for a later attempt, or unknown\n" in text
+    assert "    7 rows of earlier runs: waiting for a later attempt; to try now: dbt-activate retry --select " in text
 
 
 def test_failed_rows_are_promised_to_the_next_run() -> None:

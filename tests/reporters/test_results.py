@@ -86,6 +86,7 @@ def test_an_entry_tells_the_whole_result() -> None:
             "unchanged": 23496,
             "held": 0,
             "waiting": 0,
+            "unknown": 0,
             "faulty": 0,
             "withheld": 0,
             "first": False,
@@ -99,6 +100,7 @@ def test_an_entry_tells_the_whole_result() -> None:
         "epoch": 4,
         "delivery_class": "U",
         "batch_rows": {"upsert": 100},
+        "batch_requests": {"upsert": 3},
         "stages": {"plan": 0.4, "deliver": 11.0},
     }
 

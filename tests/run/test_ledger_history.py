@@ -242,7 +242,7 @@ def test_a_row_says_what_would_become_of_it(world: World) -> None:
     assert verdicts == {
         "1": "as confirmed: nothing to send",
         "2": "changed: would be sent (upsert)",
-        "3": "added: would be sent (upsert)",
+        "3": "added: not sent while it is rejected",
         "4": "removed: would be sent (delete)",
         "5": "added: would be sent (upsert)",
         "7": "not in the model, or this sync does not send such a change",

@@ -89,7 +89,7 @@ def test_a_plan_is_shown_by_change_and_field(changed: World) -> None:
         "changes 1 added · 1 changed · 1 removed",
         "not sent 1 with a null or repeated key · 1 unchanged",
         "fields score 1",
-        "delivery 2 upsert, 1 delete in about 2 requests; class U: a repeated request does no harm",
+        "delivery 2 upsert, 1 delete in up to 2 requests; class U: a repeated request does no harm",
         f"plan {plan_hash}",
         "",
         "~ 2 upsert score: 0.7 → 0.9",
@@ -97,7 +97,7 @@ def test_a_plan_is_shown_by_change_and_field(changed: World) -> None:
         "score: 0.25",
         "- 3 delete",
         "",
-        "1 sync: 3 rows to send in about 2 requests. Nothing was written.",
+        "1 sync: 3 rows to send in up to 2 requests. Nothing was written.",
     ]
 
 
@@ -308,6 +308,8 @@ def test_requests_are_counted_by_operation_and_unknown_where_batches_are() -> No
     )
 
     assert planned.requests == 4
+    looked_up = replace(planned.result, batch_requests={"upsert": 3, "delete": 1})
+    assert replace(planned, result=looked_up).requests == 10
     assert replace(planned, result=result).requests is None
 
 

@@ -204,7 +204,7 @@ def test_a_lost_answer_of_a_blind_append_is_unknown_and_never_sent_again(world: 
 
     assert first.counts == {"added": {"unknown": 3}}
     assert second.census is not None
-    assert second.census.waiting == 3
+    assert second.census.unknown == 3
     assert second.left_behind
     assert len(world.destination.sent) == 1
 
@@ -665,3 +665,28 @@ def test_removals_that_wait_for_null_keys_keep_the_run_from_being_green(world: W
     world.run(sync)
 
     assert world.run(sync).left_behind
+
+
+def test_a_ledger_that_lost_its_table_is_refused_and_not_taken_for_a_first_run(world: World) -> None:
+    world.fill()
+    world.run()
+    with world.warehouse.session() as session:
+        session.execute(f"DROP TABLE {world.ledger.of('people')}")
+
+    planned, run = world.run(dry=True), world.run()
+
+    assert (planned.status, run.status) == ("failed", "failed")
+    assert "the table 'ledger__people' is gone" in run.message
+    assert "dbt-activate reset people" in run.message
+    assert len(world.sent_keys) == 3
+
+
+def test_a_first_question_that_fails_is_asked_again(world: World) -> None:
+    world.fill()
+    world.destination.silent = "discover"
+    world.destination.silences = 2
+
+    result = world.run()
+
+    assert result.counts == {"added": {"succeeded": 3}}
+    assert len(world.clock.slept) == 2

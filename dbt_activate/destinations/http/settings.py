@@ -12,11 +12,22 @@ _URL: Schema = {
     "type": "string",
     # The host is never filled from a row, and no password stands in a URL.
     "pattern": r"^https?://[^/?#@{}\s]+([/?#]\S*)?$",
+    "patternErrorMessage": "it needs an http(s) URL without a password, such as https://api.example.com/v1/customers",
     "description": "The address. {object} takes the sync's object, {field} an identifier's value where body is row.",
 }
-_STATUS: Schema = {"type": "string", "pattern": r"^[1-5]([0-9]{2}|xx)(,[1-5]([0-9]{2}|xx))*$"}
-_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
-_HEADER_VALUE = r"^[\t\x20-\x7e]*$"
+_STATUS: Schema = {
+    "type": "string",
+    "pattern": r"^[1-5]([0-9]{2}|xx)(,[1-5]([0-9]{2}|xx))*$",
+    "patternErrorMessage": "write statuses such as 2xx or 200,207",
+}
+_HEADER_NAME: Schema = {
+    "pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+    "patternErrorMessage": "the name of a header has letters, digits and hyphens",
+}
+_HEADER_VALUE: Schema = {
+    "pattern": r"^[\t\x20-\x7e]*$",
+    "patternErrorMessage": "a header has printable ASCII characters only",
+}
 _OVERRIDE: Schema = {
     "type": "object",
     "properties": {"method": {"enum": ["POST", "PUT", "PATCH", "DELETE"]}, "url": _URL},
@@ -57,8 +68,8 @@ CONNECTION_SCHEMA: Schema = {
         "headers": {
             "type": "object",
             "description": "Headers of every request, such as Authorization.",
-            "propertyNames": {"pattern": _HEADER_NAME},
-            "additionalProperties": {"type": "string", "pattern": _HEADER_VALUE, "x-secret": True},
+            "propertyNames": _HEADER_NAME,
+            "additionalProperties": {"type": "string", **_HEADER_VALUE, "x-secret": True},
         },
         "body": {
             "enum": ["array", "object", "row", "ndjson", "form"],
@@ -90,19 +101,20 @@ CONNECTION_SCHEMA: Schema = {
         },
         "idempotency_header": {
             "type": "string",
-            "pattern": _HEADER_NAME,
+            **_HEADER_NAME,
             "description": "The header of the idempotency key; `Idempotency-Key` by default.",
         },
         "idempotency_ttl": {
             "type": "string",
             "pattern": "^[1-9][0-9]{0,8}[smhd]$",
+            "patternErrorMessage": "write a number and one of s, m, h and d, such as 24h",
             "description": "How long the destination remembers a key; 24h by default.",
         },
         "sign": {
             "type": "object",
             "description": "The header that takes the HMAC of the body, and its secret.",
             "properties": {
-                "header": {"type": "string", "pattern": _HEADER_NAME},
+                "header": {"type": "string", **_HEADER_NAME},
                 "secret": {"type": "string", "minLength": 1, "x-secret": True},
             },
             "required": ["header", "secret"],

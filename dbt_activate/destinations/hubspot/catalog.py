@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbt_activate.values.destination import DeliveryClass, FieldSpec, Limits, ObjectSpec, OperationSpec
 from dbt_activate.values.json import Json, JsonObject, Schema
@@ -11,6 +11,9 @@ from dbt_activate.values.sync import Operation
 BASE_URL = "https://api.hubapi.com"
 API_VERSION = "v3"
 """Date versions such as ``2026-09`` are supported for 18 months each (HubSpot versioning guide)."""
+
+LOOKS_FIRST = 3
+"""Requests of a batch that is matched before it is written: read, update the records found, create the others."""
 
 ROWS = 100
 """Inputs of one batch request (HubSpot guide on using object APIs)."""
@@ -42,8 +45,10 @@ class CrmObject:
     identifiers: tuple[str, ...] = ()
 
 
+CONTACTS = "contacts"
+
 OBJECTS: Mapping[str, CrmObject] = {
-    "contacts": CrmObject(("email",)),
+    CONTACTS: CrmObject(("email",)),
     "companies": CrmObject(),
     "deals": CrmObject(),
 }
@@ -67,17 +72,20 @@ CONNECTION_SCHEMA: Schema = {
             "type": "string",
             "minLength": 1,
             "pattern": r"^[\x21-\x7e]+$",
+            "patternErrorMessage": "it has printable ASCII characters only, and no blanks",
             "x-secret": True,
             "description": "The access token of a private app.",
         },
         "base_url": {
             "type": "string",
             "pattern": r"^https?://[^/?#@{}\s]+(/[^?#{}\s]*)?$",
+            "patternErrorMessage": f"it needs an http(s) URL without a password and a query, such as {BASE_URL}",
             "description": f"Where the API is; {BASE_URL} by default.",
         },
         "api_version": {
             "type": "string",
             "pattern": "^(v3|20[0-9]{2}-(03|09))$",
+            "patternErrorMessage": "write v3, or a date version such as 2026-09",
             "description": f"The version of the object API; {API_VERSION} by default.",
         },
         "identifiers": {
@@ -112,9 +120,12 @@ def object_spec(name: str, *, rows: int = ROWS, fields: Mapping[str, FieldSpec] 
     # A second create makes a second company, and is refused for a contact that the first one made: after a lost answer
     # nobody can tell whose it is.
     classes = {**dict.fromkeys(Operation, DeliveryClass.UPSERT), Operation.CREATE: DeliveryClass.APPEND}
+    operations = {op: OperationSpec(delivery=delivery, rows=rows) for op, delivery in classes.items()}
+    if name == CONTACTS:
+        operations[Operation.UPSERT] = replace(operations[Operation.UPSERT], requests=LOOKS_FIRST)
     return ObjectSpec(
         name=name,
-        operations={op: OperationSpec(delivery=delivery, rows=rows) for op, delivery in classes.items()},
+        operations=operations,
         fields=fields,
         exact_numbers=True,
         tells_creates=True,

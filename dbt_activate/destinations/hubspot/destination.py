@@ -10,6 +10,7 @@ from dbt_activate.destinations.hubspot.catalog import (
     API_VERSION,
     BASE_URL,
     CONNECTION_SCHEMA,
+    CONTACTS,
     LIMITS,
     OBJECTS,
     ROWS,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from dbt_activate.destinations.hubspot.api import Api
     from dbt_activate.destinations.hubspot.exchange import Exchange
     from dbt_activate.destinations.rest import Rest
-
-CONTACTS = "contacts"
 
 
 class HubSpot(Destination):

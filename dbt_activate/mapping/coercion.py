@@ -150,8 +150,8 @@ def _float(value: float) -> float:
         return float(value)
     raise Unsayable(
         "not_a_number",
-        "it is NaN, infinite, or a date outside the years 1 to 9999, which JSON cannot say; make it NULL in the model,"
-        " or a value that can be sent",
+        "it is NaN or infinite, or a date outside the years 1 to 9999, which JSON cannot say; make it NULL in the"
+        " model, or a value that can be sent",
     )
 
 

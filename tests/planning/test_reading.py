@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from dbt_activate.errors import ConfigError, LedgerError
+from dbt_activate.mapping.coercion import Unsayable, to_json
 from dbt_activate.planning.diff import Memory, Scope
 from dbt_activate.planning.planner import plan
 from dbt_activate.values.sync import FieldMap, Sql, WritePolicy
@@ -68,6 +69,24 @@ def test_a_day_that_python_has_no_date_for_is_an_infinite_number(bench: Bench, k
         zone = UTC if kind in ZONED else None
         ends = [datetime(9999, 12, 31, tzinfo=zone), datetime(1, 1, 1, tzinfo=zone)]
     assert found == [math.inf] * 4 + ends + [None]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"])
+def test_timestamps_of_every_precision_are_read_so_on_duckdb(duck: Bench, kind: str) -> None:
+    duck.model({"id": "INTEGER", "day": kind}, [(1, "infinity"), (2, "2026-01-02 03:04:05"), (3, None)])
+
+    found = [change.values[0] for change in duck.changes(duck.sync({"day": "day"}))]
+
+    assert found == [math.inf, datetime(2026, 1, 2, 3, 4, 5), None]  # noqa: DTZ001 - the type has no zone
+
+
+def test_an_infinite_day_makes_its_row_invalid(bench: Bench) -> None:
+    bench.model({"id": bench.dialect.types["integer"], "day": "DATE"}, [(1, "infinity")])
+
+    [change] = bench.changes(bench.sync({"day": "day"}))
+
+    with pytest.raises(Unsayable, match="a date outside the years 1 to 9999"):
+        to_json(change.values[0])
 
 
 def remember(bench: Bench, payload: str) -> Memory:

@@ -989,7 +989,7 @@ PROJECTS = (
     ),
     Broken(
         "a directory in the place of the file",
-        lambda shop: replace_by_directory(shop),
+        replace_by_directory,
         ("destinations.yml: the file cannot be read: Is a directory",),
     ),
     Broken(

@@ -1,12 +1,20 @@
 """The published JSON Schemas are sound, and say what every key means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from dbt_activate.contracts import Destination
+from dbt_activate.destinations.duckdb import DuckDb
+from dbt_activate.destinations.file import File
+from dbt_activate.destinations.http.destination import Http
+from dbt_activate.destinations.hubspot.destination import HubSpot
+from dbt_activate.destinations.postgres import Postgres
+from dbt_activate.destinations.sqlite import Sqlite
+from dbt_activate.ledger.lease import MARGIN_SECONDS, TTL_SECONDS
 from dbt_activate.project.schemas import NAMES, schema
 
 BLOCK = """
@@ -97,7 +105,16 @@ def test_a_schema_is_a_copy_each_time() -> None:
     assert schema("activate")
 
 
-@pytest.mark.parametrize("kind", [DuckDb, Files, Http, HubSpot, Postgres, Sqlite])
+def parts(schema_part: object) -> Iterator[Mapping[str, object]]:
+    """Every mapping in a JSON Schema, at any depth."""
+    if isinstance(schema_part, Mapping):
+        yield schema_part
+    inner = schema_part.values() if isinstance(schema_part, Mapping) else schema_part
+    for part in inner if not isinstance(inner, str) and isinstance(inner, Iterable) else ():
+        yield from parts(part)
+
+
+@pytest.mark.parametrize("kind", [DuckDb, File, Http, HubSpot, Postgres, Sqlite])
 def test_nobody_is_shown_a_pattern_of_a_connection(kind: type[Destination]) -> None:
     patterned = [part for part in parts(kind.connection_schema) if isinstance(part.get("pattern"), str)]
 

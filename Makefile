@@ -6,7 +6,7 @@ LANE := .venv-dbt-1.10
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types layers deps docs pytest lane-dbt-1.10 wheel bench lock clean system
+.PHONY: help demo test check lint types layers deps docs pytest coverage lane-dbt-1.10 wheel bench lock clean system
 
 help: ## Show the targets
 	@grep -E '^[a-z][a-zA-Z0-9.-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,7 +36,10 @@ docs: $(VENV)/.ready
 	$(BIN)/zensical build --strict --clean
 
 pytest: $(VENV)/.ready system
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-report=
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+coverage: $(VENV)/.ready system ## Run the tests and show which branches they leave out
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
 
 # The oldest dbt that we support builds the example project, and we sync it.
 lane-dbt-1.10: $(LANE)/.ready

@@ -98,7 +98,6 @@ def test_writes_that_all_fail_end_early_and_thousands_of_rows_are_delivered_by_t
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the breaker is not asked after an answer that leaves rows unknown")
 def test_blind_creates_that_all_fail_end_early_and_leave_few_rows_unknown(shop: Shop) -> None:
     """5: only the rows that were sent are in doubt; the others were never tried."""
     shop.execute("DELETE FROM crowd WHERE id > ?", THOUSANDS)

@@ -12,7 +12,9 @@ import duckdb
 import psycopg
 import pytest
 
+from dbt_activate.ledger.store import Ledger
 from dbt_activate.sandbox.server import RunningSandbox
+from dbt_activate.warehouses.duckdb import DuckDbWarehouse
 from dbt_activate.warehouses.postgres import PostgresWarehouse
 
 Run: TypeAlias = Callable[..., Any]
@@ -318,10 +320,11 @@ def test_a_ledger_of_a_newer_release_gives_2(shop: Shop, run: Run, sandbox: Runn
 
 
 def _make_ledger(path: Path, version: str) -> None:
-    with duckdb.connect(path / "warehouse.duckdb") as connection:
-        connection.execute("create schema main_activate")
-        connection.execute("create table main_activate.meta (name varchar, value varchar)")
-        connection.execute("insert into main_activate.meta values ('version', ?)", [version])
+    warehouse = DuckDbWarehouse({"path": "warehouse.duckdb"}, path, schema="main")
+    ledger = Ledger(warehouse=warehouse, schema="main_activate")
+    with warehouse.session() as session:
+        ledger.prepare(session, "people")
+        session.execute(f"UPDATE {ledger.table('meta')} SET value = ? WHERE name = 'version'", [version])
 
 
 def test_debug_as_json_says_the_same(shop: Shop, run: Run) -> None:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dbt_activate.destinations.columns import Column, Table, UnspellableError, as_text, digits_after_point
 from dbt_activate.destinations.statements import Fragments, Stage, TableName, quote
-from dbt_activate.destinations.tables import TABLE_SETTINGS, Blame, Fault, TableDestination
+from dbt_activate.destinations.tables import TABLE_SETTINGS, Blame, Fault, FileDatabase
 from dbt_activate.destinations.writing import Link
 from dbt_activate.errors import FatalError, RetryableError
 from dbt_activate.values.destination import Account, FieldSpec
@@ -73,10 +72,9 @@ class _Link:
         self._connection.execute(f"INSERT INTO {quote(stage.name)} SELECT unnest($1::BIGINT[]), {cells}", columns)
 
 
-class DuckDb(TableDestination):
+class DuckDb(FileDatabase):
     """Writes to the tables of one DuckDB file."""
 
-    local = True
     fragments: ClassVar[Fragments] = Fragments(
         types={
             "text": "VARCHAR",
@@ -98,14 +96,6 @@ class DuckDb(TableDestination):
         },
     }
 
-    @property
-    def _path(self) -> Path:
-        return Path(self.connection.directory, str(self.connection.settings["path"])).absolute()
-
-    @property
-    def _new_file(self) -> Path | None:
-        return self._path if self._create_table and not self._path.exists() else None
-
     def _foreign(self) -> tuple[type[Exception], ...]:
         import duckdb
 
@@ -121,8 +111,7 @@ class DuckDb(TableDestination):
             import duckdb
         except ImportError as error:
             raise FatalError("duckdb is not installed; run: pip install 'dbt-activate[duckdb]'") from error
-        if not self._create_table and not self._path.exists():
-            raise FatalError(f"{self._place()}: {self._path} does not exist; correct `path`", code="path")
+        self._refuse_no_file()
         try:
             return duckdb.connect(str(self._path))
         except duckdb.Error as error:

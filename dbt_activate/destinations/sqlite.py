@@ -4,14 +4,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
 from dbt_activate.destinations.columns import Column, Table, UnspellableError, json_text
 from dbt_activate.destinations.statements import Fragments, Stage, TableName, quote
-from dbt_activate.destinations.tables import TABLE_SETTINGS, Blame, Fault, TableDestination
+from dbt_activate.destinations.tables import TABLE_SETTINGS, Blame, Fault, FileDatabase
 from dbt_activate.destinations.writing import Link
-from dbt_activate.errors import FatalError
 from dbt_activate.values.destination import Account, FieldSpec
 from dbt_activate.values.json import Json, Schema
 
@@ -67,10 +65,9 @@ class _Link:
         self._connection.executemany(f"INSERT INTO {quote(stage.name)} VALUES ({marks})", rows)
 
 
-class Sqlite(TableDestination):
+class Sqlite(FileDatabase):
     """Writes to the tables of one SQLite file."""
 
-    local = True
     fragments: ClassVar[Fragments] = Fragments(
         types={
             "text": "TEXT",
@@ -93,21 +90,12 @@ class Sqlite(TableDestination):
         },
     }
 
-    @property
-    def _path(self) -> Path:
-        return Path(self.connection.directory, str(self.connection.settings["path"])).absolute()
-
-    @property
-    def _new_file(self) -> Path | None:
-        return self._path if self._create_table and not self._path.exists() else None
-
     def _foreign(self) -> tuple[type[Exception], ...]:
         return (sqlite3.Error,)
 
     @contextmanager
     def _link(self) -> Iterator[Link]:
-        if not self._create_table and not self._path.exists():
-            raise FatalError(f"{self._place()}: {self._path} does not exist; correct `path`", code="path")
+        self._refuse_no_file()
         timeout = self.connection.limits.timeout_seconds
         with closing(sqlite3.connect(self._path, timeout=timeout, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")

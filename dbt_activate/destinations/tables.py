@@ -340,6 +340,24 @@ class TableDestination(Destination):
         return FatalError(f"{self._place(table.name)}: there is no column {field!r}; {remedy}", code="no_column")
 
 
+class FileDatabase(TableDestination):
+    """A table of a database that is one file of this machine."""
+
+    local = True
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.connection.directory, str(self.connection.settings["path"])).absolute()
+
+    @property
+    def _new_file(self) -> Path | None:
+        return self._path if self._create_table and not self._path.exists() else None
+
+    def _refuse_no_file(self) -> None:
+        if not self._create_table and not self._path.exists():
+            raise FatalError(f"{self._place()}: {self._path} does not exist; correct `path`", code="path")
+
+
 class _CellError(Exception):
     def __init__(self, code: str, field: str, message: str) -> None:
         super().__init__(message)

@@ -48,14 +48,6 @@ def field_hashes(fields: Mapping[str, Json], key: bytes) -> dict[str, str]:
     return {name: _keyed(key, canonical({name: value})) for name, value in fields.items()}
 
 
-def idempotency_key(*parts: str | int) -> str:
-    """128 bits, as hex, that name the same request again: the same for the same *parts* in the same order.
-
-    Where one part ends and the next begins counts: ``("a-b", "c")`` and ``("a", "b-c")`` differ.
-    """
-    return hashlib.blake2b(canonical(list(parts)), digest_size=HASH_BYTES).hexdigest()
-
-
 def _keyed(key: bytes, message: bytes) -> str:
     return hmac.digest(key, message, "sha256")[:HASH_BYTES].hex()
 

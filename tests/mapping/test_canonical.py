@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbt_activate.mapping.canonical import canonical, canonical_text, field_hashes, idempotency_key, payload_hash
+from dbt_activate.mapping.canonical import canonical, canonical_text, field_hashes, payload_hash
 from dbt_activate.values.json import Json
 
 QUICK = settings(max_examples=200, deadline=None)
@@ -118,16 +118,3 @@ def test_field_hashes_differ_by_key_field_and_value_and_agree_otherwise() -> Non
     assert all(len(text) == 32 for text in hashes.values())
     assert field_hashes({"a": 1.0}, b"key") == {"a": hashes["a"]}
     assert field_hashes({"a": 1}, b"other")["a"] != hashes["a"]
-
-
-def test_where_one_part_of_an_idempotency_key_ends_counts() -> None:
-    keys = {
-        idempotency_key("a-b", "c"),
-        idempotency_key("a", "b-c"),
-        idempotency_key("a", "b", "c"),
-        idempotency_key("c", "a-b"),
-        idempotency_key("1"),
-        idempotency_key(1),
-    }
-    assert len(keys) == 6
-    assert idempotency_key("a", 1) == idempotency_key("a", 1)

@@ -4,35 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbt_activate.contracts import Dialect, Session
+from dbt_activate.ledger.store import CONFIRMED, REJECTS
 from dbt_activate.planning.diff import Memory, Scope
 from dbt_activate.planning.planner import ChangeSet, plan
 from dbt_activate.values.change import Change
 from dbt_activate.values.sync import Column, FieldMap, Location, Model, Source, Sync, SyncMode
 
 ALL = Scope()
-
-CONFIRMED = {
-    "key": "text",
-    "fingerprint": "bigint",
-    "basis": "text",
-    "payload_hash": "text",
-    "payload": "text",
-    "identity": "text",
-    "record_id": "text",
-    "incarnation": "integer",
-    "revision": "integer",
-    "present": "boolean",
-    "recheck": "boolean",
-}
-REJECTS = {
-    "key": "text",
-    "outcome": "text",
-    "code": "text",
-    "fingerprint": "bigint",
-    "basis": "text",
-    "attempts": "integer",
-    "due": "boolean",
-}
 
 
 def make_sync(

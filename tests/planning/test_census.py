@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbt_activate.ledger.store import CONFIRMED, REJECTS
 from dbt_activate.planning.diff import NULL_KEY, Scope
 from dbt_activate.values.sync import ChangeKind, OnRemoved, SyncMode
 from dbt_activate.warehouses.duckdb import DuckDbWarehouse
-from tests.planning.models import CONFIRMED, REJECTS, Bench
+from tests.planning.models import Bench
 
 KEYS = ("a", "'e\\", *(f"k{number:02}" for number in range(28)), NULL_KEY)
 HELD = ("invalid", "rejected", "conflict")
